@@ -89,7 +89,7 @@ def _told(report: RebuildReport) -> Iterator[str]:
         yield f"{report.refused} records were never acknowledged and are left out."
     if report.replaced:
         yield f"{report.replaced} records have numbers of other records, and are left out."
-    yield from _told_files(report.put_aside)
+    yield from _told_files(report.quarantined)
     if report.is_new_database:
         yield _DEVICES_GONE
     elif report.days:
@@ -113,10 +113,10 @@ def _told_erased(erasures: Sequence[tuple[int, int]]) -> str:
 
 
 def _told_aside(report: SetAsideReport) -> Iterator[str]:
-    if not report.put_aside:
+    if not report.quarantined:
         yield "There is nothing that the database does not know."
         return
-    yield from _told_files(report.put_aside)
+    yield from _told_files(report.quarantined)
     yield f"They hold {report.records} records."
     if report.is_new_database:
         yield _DEVICES_GONE

@@ -49,7 +49,7 @@ from hub.store.sealing import Random
 from hub.store.sqlite.log_state import load_log_state, new_log_id, raise_last_group
 from hub.store.sqlite.sql import one as value_of
 
-#: As `put_tail_aside` names a pack, or the part of one.
+#: As `quarantine_tail` names a pack, or the part of one.
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.from-(\d+))?(?:-\d+)?\.pack")
 #: Above every seq.
 _NO_SEQ = 2**63 - 1

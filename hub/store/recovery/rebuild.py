@@ -5,7 +5,7 @@ without devices, users and settings. Groups are inserted in the order of their n
 transaction of its own, which also gives the log the id that it has with this group. Which log is
 taken over is noted first and stays until the end, so that an interrupted rebuild can be repeated,
 and no hub starts before. Seqs and the places of pictures stay as they were. Nothing is deleted:
-what cannot be used is put aside.
+what cannot be used is quarantined.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, Recor
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.people.holdings import doubt_holdings
+from hub.store.recovery.database_preparation import prepare_database
 from hub.store.recovery.database_view import REBUILDING, DatabaseView, current_view, is_log_damaged
-from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.lost_changes import known_until, note_lost_changes
-from hub.store.recovery.putting_aside import put_copy_aside, put_tail_aside
+from hub.store.recovery.quarantine import quarantine_copy, quarantine_tail
 from hub.store.recovery.taken_over import TakenOver, forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.clean_mark import empty_wal
@@ -61,19 +61,19 @@ class RebuildReport(Struct, frozen=True):
 
     `records`: how many are there again, of `days`, by this run and interrupted ones before it.
     `unreadable`: how many the packs should hold, but do not any more. `refused`: how many were
-    never acknowledged. `put_aside`: files in media/set-aside. `is_new_database`: devices, users and
-    settings are gone. `log_id_changed`: readers of the log start again. `received`: when the first
-    and the last of the records came, in UNIX milliseconds, None without any; they raise no alarm
-    again. `replaced`: how many were left out, because another record has their number. `erased`:
-    erasures, the newest first, for which media/set-aside was left out, with when they were asked
-    for, in UNIX milliseconds.
+    never acknowledged. `quarantined`: files in media/set-aside. `is_new_database`: devices,
+    users and settings are gone. `log_id_changed`: readers of the log start again. `received`:
+    when the first and the last of the records came, in UNIX milliseconds, None without any;
+    they raise no alarm again. `replaced`: how many were left out, because another record has
+    their number. `erased`: erasures, the newest first, for which media/set-aside was left out,
+    with when they were asked for, in UNIX milliseconds.
     """
 
     records: int
     unreadable: int
     refused: int
     days: tuple[str, ...]
-    put_aside: tuple[str, ...]
+    quarantined: tuple[str, ...]
     is_new_database: bool
     log_id_changed: bool
     received: tuple[int, int] | None = None
@@ -110,15 +110,15 @@ def rebuild(
     if is_log_damaged(data_dir, _view(data_dir)):
         changes_lost = True
         # What is written next overwrites what lies behind the damage.
-        copies.append(put_copy_aside(data_dir / WAL, media, disk).name)
-    ground = prepare_ground(data_dir, disk, keep_held=True)
-    put_aside = [*copies, *ground.put_aside]
+        copies.append(quarantine_copy(data_dir / WAL, media, disk).name)
+    prepared = prepare_database(data_dir, disk, keep_held=True)
+    quarantined = [*copies, *prepared.quarantined]
     with closing(connect_rebuilder(database)) as connection:
         state = load_log_state(connection)
         days = DayIndex(load_days(connection))
         log_id = _wanted_log(connection, state, days)
         ends = {day.day: day.bytes for day in days.all()}
-        tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
+        tails = [tail for tail in tails_in(media, ends) if tail.day not in prepared.dropped]
         spans = [_span(tail, state, log_id) for tail in tails]
         highest = max((span.highest for span in spans), default=state.last_group)
         # First: a repeat of what is interrupted may find nothing to insert.
@@ -146,8 +146,8 @@ def rebuild(
             connection.execute("DELETE FROM earlier_log")
             if taken.received is not None:
                 note_lost_changes(connection, taken.received[0])
-        for tail in _left(media, days, ground.dropped):
-            put_aside.append(put_tail_aside(tail, disk).name)
+        for tail in _left(media, days, prepared.dropped):
+            quarantined.append(quarantine_tail(tail, disk).name)
         connection.execute("BEGIN IMMEDIATE")
         save_setting(connection, REBUILDING, None)
         if not more_follows:
@@ -158,7 +158,7 @@ def rebuild(
             unreadable=taken.unreadable,
             refused=sum(span.records for span in spans) - replay.seen_records,
             days=tuple(sorted(taken.days)),
-            put_aside=tuple(put_aside),
+            quarantined=tuple(quarantined),
             is_new_database=not log_id and not value_of(connection, _IS_ENROLLED),
             log_id_changed=log_id not in ("", load_log_state(connection).log_id),
             received=taken.received,

@@ -13,10 +13,10 @@ from hub.store.media.day_index import load_days
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.people.holdings import doubt_holdings
+from hub.store.recovery.database_preparation import prepare_database
 from hub.store.recovery.database_view import REBUILDING
-from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.lost_changes import note_lost_changes
-from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.recovery.quarantine import quarantine_tail
 from hub.store.recovery.taken_over import forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import connect_writer
@@ -25,13 +25,13 @@ from hub.store.tables.settings import save_setting
 
 
 class SetAsideReport(Struct, frozen=True):
-    """`put_aside`: files in media/set-aside, empty if there was nothing to do.
+    """`quarantined`: files in media/set-aside, empty if there was nothing to do.
 
     `records`: how many they hold, as far as it is known. `is_new_database`: devices, users and
     settings are gone.
     """
 
-    put_aside: tuple[str, ...]
+    quarantined: tuple[str, ...]
     records: int
     is_new_database: bool
 
@@ -43,15 +43,15 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
     The caller holds the data directory, and no hub runs. Raises StartFault if the database cannot
     be used, OSError, sqlite3.Error; then call it again.
     """
-    ground = prepare_ground(data_dir, disk)
-    put_aside = list(ground.put_aside)
+    prepared = prepare_database(data_dir, disk)
+    quarantined = list(prepared.quarantined)
     with closing(connect_writer(data_dir / DATABASE)) as connection:
         ends = {day.day: day.bytes for day in load_days(connection)}
         tails = [
-            tail for tail in tails_in(data_dir / MEDIA, ends) if tail.day not in ground.dropped
+            tail for tail in tails_in(data_dir / MEDIA, ends) if tail.day not in prepared.dropped
         ]
         seen = _seen(tails)
-        if tails or put_aside:
+        if tails or quarantined:
             # First, so that no number is given twice if this is interrupted.
             connection.execute("BEGIN IMMEDIATE")
             raise_last_seq(connection, seen.last_seq)
@@ -66,8 +66,8 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
         forget_taken_over(connection)
         save_setting(connection, REBUILDING, None)
         connection.execute("COMMIT")
-    put_aside += [put_tail_aside(tail, disk).name for tail in tails]
-    return SetAsideReport(tuple(put_aside), seen.records, ground.is_new)
+    quarantined += [quarantine_tail(tail, disk).name for tail in tails]
+    return SetAsideReport(tuple(quarantined), seen.records, prepared.is_new)
 
 
 class _Seen(Struct, frozen=True):

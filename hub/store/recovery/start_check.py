@@ -37,7 +37,7 @@ from hub.store.recovery.database_view import (
     has_wal,
     is_log_damaged,
 )
-from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.recovery.quarantine import quarantine_tail
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def remove_unacknowledged(findings: Findings, disk: Disk) -> None:
     for tail in findings.tails:
         name = tail.path.name
         if tail.is_known and tail.is_bare:
-            aside = put_tail_aside(tail, disk)
+            aside = quarantine_tail(tail, disk)
             log.warning(
                 "%s holds pictures after byte %d that were not acknowledged; they are now in %s",
                 name,

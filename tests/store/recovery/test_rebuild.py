@@ -85,7 +85,7 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
     assert (report.records, report.unreadable, report.refused) == (5, 0, 0)
     assert report.days == ("2026-11-25", "2026-11-26")
     assert report.received == (clock.ms - 86_400_000, clock.ms)
-    assert report.put_aside == ()
+    assert report.quarantined == ()
     assert not report.is_new_database
     assert not report.log_id_changed
     assert parts == sorted(parts)
@@ -216,7 +216,7 @@ async def test_a_lost_database_is_made_again_from_all_packs(
     report = rebuild(tmp_path, Disk(), os.urandom)
     assert report.is_new_database
     assert report.records == 7
-    assert report.put_aside == (() if left == "missing" else (DATABASE,))
+    assert report.quarantined == (() if left == "missing" else (DATABASE,))
     assert await log_of(tmp_path, clock) == before
     async with opened(tmp_path, clock) as store:
         assert store.devices.all() == ()
@@ -241,7 +241,7 @@ async def test_a_schema_that_is_no_utf_8_is_told_like_other_damage(
     assert database_state(tmp_path).problem == "unreadable"
     with pytest.raises(StartFault, match="malformed database schema"):
         DatabaseFile(tmp_path / DATABASE).copy(tmp_path / "copy")
-    assert rebuild(tmp_path, Disk(), os.urandom).put_aside == (DATABASE,)
+    assert rebuild(tmp_path, Disk(), os.urandom).quarantined == (DATABASE,)
     assert await log_of(tmp_path, clock) == before
 
 
@@ -265,7 +265,7 @@ async def test_a_foreign_wal_is_put_aside_and_its_place_filled_from_the_packs(
     shutil.copy(other / WAL, left / WAL)
     await stopped(left, clock)
     report = rebuild(left, Disk(), os.urandom)
-    assert report.put_aside == (WAL,)
+    assert report.quarantined == (WAL,)
     assert (left / "media" / "set-aside" / WAL).read_bytes() == (other / WAL).read_bytes()
     assert await log_of(left, clock) == before
 
@@ -320,7 +320,7 @@ async def test_an_interrupted_rebuild_of_a_lost_database_is_repeated(
         cut(tmp_path, after)
     report = rebuild(tmp_path, Disk(), os.urandom)
     assert report.is_new_database
-    assert report.put_aside == ()
+    assert report.quarantined == ()
     assert (report.records, report.days) == (8, ("2026-11-25", "2026-11-26"))
     assert report.received == (clock.ms - 86_400_000, clock.ms)
     assert await log_of(tmp_path, clock) == before
@@ -360,7 +360,7 @@ async def test_a_killed_rebuild_goes_on_where_it_was(
         async with opened(left, clock):
             pass
     report = rebuild(left, Disk(), os.urandom)
-    assert (report.records, report.put_aside) == (4 if is_lost else 3, ())
+    assert (report.records, report.quarantined) == (4 if is_lost else 3, ())
     assert (await log_of(left, clock))[1] == [before[0], *before[2:]]
 
 
@@ -385,7 +385,7 @@ async def test_an_interrupted_rebuild_of_several_logs_is_repeated(
     log_id, records = await log_of(data, clock)
     (data / DATABASE).unlink()
     cut(data, after)
-    assert rebuild(data, Disk(), os.urandom).put_aside == ()
+    assert rebuild(data, Disk(), os.urandom).quarantined == ()
     new_id, found = await log_of(data, clock)
     assert new_id != log_id
     assert found == records
@@ -406,7 +406,7 @@ async def test_an_interrupted_rebuild_remembers_that_groups_are_missing(
     cut(data, 0.5)
     report = rebuild(data, Disk(), os.urandom)
     assert report.log_id_changed
-    assert report.put_aside == ()
+    assert report.quarantined == ()
     new_id, found = await log_of(data, clock)
     assert new_id != log_id
     assert [record.seq for record in found] == [1, 2, 4, 5]
@@ -438,7 +438,7 @@ async def test_a_database_without_a_record_takes_those_of_any_log(
         await store.devices.add([NewDevice(sn="S", code="12345678")])
     shutil.copy(old / "media" / "2026-11-25.pack", new / "media")
     report = rebuild(new, Disk(), os.urandom)
-    assert (report.records, report.put_aside) == (len(SEEDS), ())
+    assert (report.records, report.quarantined) == (len(SEEDS), ())
     assert not report.is_new_database
     assert await log_of(new, clock) == before
 
@@ -449,7 +449,7 @@ async def test_a_rebuild_of_a_sound_directory_changes_nothing(
     await filled(tmp_path, clock, SEEDS)
     before = await log_of(tmp_path, clock)
     report = rebuild(tmp_path, Disk(), os.urandom)
-    assert (report.records, report.put_aside, report.log_id_changed) == (0, (), False)
+    assert (report.records, report.quarantined, report.log_id_changed) == (0, (), False)
     assert await log_of(tmp_path, clock) == before
 
 
@@ -505,10 +505,10 @@ async def test_setting_aside_goes_on_above_everything_seen(
     before = content(data)
     report = set_aside(data, Disk(), os.urandom)
     assert report.records == 5
-    assert report.put_aside == (f"2026-11-25.from-{end}.pack", "2026-11-26.pack")
+    assert report.quarantined == (f"2026-11-25.from-{end}.pack", "2026-11-26.pack")
     aside = data / "media" / "set-aside"
-    assert (aside / report.put_aside[0]).read_bytes() == before["media/2026-11-25.pack"][end:]
-    assert (aside / report.put_aside[1]).read_bytes() == before["media/2026-11-26.pack"]
+    assert (aside / report.quarantined[0]).read_bytes() == before["media/2026-11-25.pack"][end:]
+    assert (aside / report.quarantined[1]).read_bytes() == before["media/2026-11-26.pack"]
     async with opened(data, clock) as store:
         assert store.log_id != log_id
         assert [record.seq for record in await records_of(store)] == [1, 2]
@@ -539,7 +539,7 @@ async def test_setting_aside_the_packs_of_a_lost_database_starts_anew(
     (tmp_path / DATABASE).write_bytes(b"")
     report = set_aside(tmp_path, Disk(), os.urandom)
     assert report.is_new_database
-    assert report.put_aside == (DATABASE, "2026-11-25.pack")
+    assert report.quarantined == (DATABASE, "2026-11-25.pack")
     async with opened(tmp_path, clock) as store:
         assert store.log_id != log_id
         assert (await store.records.append(batch(clock, 9))).seqs == (8,)
@@ -550,7 +550,7 @@ async def test_setting_aside_from_a_sound_directory_changes_nothing(
 ) -> None:
     await filled(tmp_path, clock, SEEDS)
     before = await log_of(tmp_path, clock)
-    assert set_aside(tmp_path, Disk(), os.urandom).put_aside == ()
+    assert set_aside(tmp_path, Disk(), os.urandom).quarantined == ()
     assert await log_of(tmp_path, clock) == before
 
 
@@ -566,7 +566,7 @@ async def test_packs_whose_groups_alternate_are_replayed_in_the_order_of_the_log
     (tmp_path / DATABASE).unlink()
     parts: list[float] = []
     report = rebuild(tmp_path, Disk(), os.urandom, parts.append)
-    assert (report.records, report.refused, report.put_aside) == (6, 0, ())
+    assert (report.records, report.refused, report.quarantined) == (6, 0, ())
     assert len(parts) == 6
     assert commits_in_order == [1, 2, 3, 4, 5, 6]
     assert await log_of(tmp_path, clock) == before

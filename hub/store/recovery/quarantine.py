@@ -1,4 +1,4 @@
-"""Puts files, and parts of packs, into media/set-aside. Nothing is deleted there by the hub."""
+"""Moves files and parts of packs into media/set-aside, where the hub deletes nothing."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hub.store.names import SET_ASIDE
 _COPY_BYTES = 1024 * 1024
 
 
-def put_tail_aside(tail: Tail, disk: Disk) -> Path:
+def quarantine_tail(tail: Tail, disk: Disk) -> Path:
     """Move a tail into media/set-aside; return its file. Durable on return. Raises OSError.
 
     A pack that is not known goes as a whole. A part is named after where it began, so that it
     could be appended again.
     """
     if tail.start == 0:
-        return put_file_aside(tail.path, tail.path.parent, disk)
+        return quarantine_file(tail.path, tail.path.parent, disk)
     target = _free_name(tail.path.parent, f"{tail.day}.from-{tail.start}.pack", disk)
     _copy(tail.path, tail.start, target, disk)
     cut_pack(tail.path, disk, tail.start)
     return target
 
 
-def put_copy_aside(path: Path, media: Path, disk: Disk) -> Path:
+def quarantine_copy(path: Path, media: Path, disk: Disk) -> Path:
     """Copy a file into media/set-aside; return the copy. Durable on return. Raises OSError."""
     target = _free_name(media, path.name, disk)
     _copy(path, 0, target, disk)
@@ -48,7 +48,7 @@ def _private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
-def put_file_aside(path: Path, media: Path, disk: Disk) -> Path:
+def quarantine_file(path: Path, media: Path, disk: Disk) -> Path:
     """Move a file into media/set-aside; return where it is. Durable on return. Raises OSError."""
     target = _free_name(media, path.name, disk)
     path.rename(target)

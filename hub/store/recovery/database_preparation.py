@@ -12,25 +12,25 @@ from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
-from hub.store.recovery.putting_aside import put_file_aside
+from hub.store.recovery.quarantine import quarantine_file
 from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unknown
 
 
-class Ground(Struct, frozen=True):
+class PreparedDatabase(Struct, frozen=True):
     """`is_new`: the database is a new one. `dropped`: days whose pack the next start deletes.
 
-    `put_aside`: files that were moved into media/set-aside.
+    `quarantined`: files that were moved into media/set-aside.
     """
 
     is_new: bool
     dropped: frozenset[str]
-    put_aside: tuple[str, ...]
+    quarantined: tuple[str, ...]
 
 
-def prepare_ground(data_dir: Path, disk: Disk, *, keep_held: bool = False) -> Ground:
-    """Put aside a database that is damaged or not ours, and a log that belongs to another one.
+def prepare_database(data_dir: Path, disk: Disk, *, keep_held: bool = False) -> PreparedDatabase:
+    """Quarantine a database that is damaged or not ours, and a log that belongs to another one.
 
-    `keep_held`: the caller puts held evidence of a lost database back; else it is put aside, too.
+    `keep_held`: the caller puts held evidence of a lost database back; else it is quarantined.
 
     Raises StartFault if this version does not know the database's schema, OSError, sqlite3.Error.
     """
@@ -45,13 +45,15 @@ def prepare_ground(data_dir: Path, disk: Disk, *, keep_held: bool = False) -> Gr
         unusable.append(data_dir / WAL)
     if view is None and not keep_held:
         unusable += sorted((media / HELD).glob(f"*{SUFFIX}"))  # a new database would use the names
-    put_aside = tuple(put_file_aside(path, media, disk).name for path in unusable)
-    if put_aside:
+    quarantined = tuple(quarantine_file(path, media, disk).name for path in unusable)
+    if quarantined:
         # The index of a write-ahead log that is not there any more.
         database.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
         (data_dir / WAL).unlink(missing_ok=True)
     bring_up_to_date(database, migrations())
-    return Ground(view is None, frozenset() if view is None else view.dropped, put_aside)
+    return PreparedDatabase(
+        view is None, frozenset() if view is None else view.dropped, quarantined
+    )
 
 
 def _view(data_dir: Path) -> tuple[DatabaseView | None, Wal]:
