@@ -43,8 +43,8 @@ from hub.store.tables.user_links import UserLink
 from hub.store.tables.users import User
 from hub.store.targets.target import (
     Cursor,
+    DeadLetter,
     NewTarget,
-    ParkedItem,
     Selection,
     TargetOptions,
     TargetSecrets,
@@ -359,7 +359,9 @@ async def _fill_targets(store: Store) -> None:
     )
     target = await store.targets.add(new, TargetSecrets(secret="whsec_" + "AAAA" * 8))
     for kind in ("record", "alarm"):
-        await store.targets.park(ParkedItem(target.id, kind, "log", 7, "it answered 422", _MS))
+        await store.targets.add_dead_letter(
+            DeadLetter(target.id, kind, "log", 7, "it answered 422", _MS)
+        )
     await store.targets.add_gaps({target.id: (1, 3)}, "log", "age", _MS)
 
 

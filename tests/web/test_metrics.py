@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import ParkedItem
+from hub.services.forwarding.targets import DeadLetter
 from hub.services.people.register import PersonChange, PersonPut
 from hub.services.problems import HealthReason
 from hub.services.upkeep import exposition
@@ -82,7 +82,7 @@ async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
         await hub.add_record()
     await hub.hub.store.targets.hold(targets.get(1).target, "somebody must look")
     log_id = hub.services.records.log.log_id
-    await hub.hub.store.targets.park(ParkedItem(2, "record", log_id, 2, "large", 0))
+    await hub.hub.store.targets.add_dead_letter(DeadLetter(2, "record", log_id, 2, "large", 0))
     found = await read(hub)
     assert [found["sitehub_target_behind_records", "nats", id] for id in "12"] == [2, 1]
     assert [found["sitehub_target_parked_records", "nats", id] for id in "12"] == [0, 1]

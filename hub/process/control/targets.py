@@ -160,7 +160,7 @@ class TestTarget(ControlRequest[Delivery], frozen=True, tag="target.test"):
 
 
 class RetryTarget(ControlRequest[ListedTarget], frozen=True, tag="target.retry"):
-    """Try at once what waits, is held or was parked."""
+    """Try at once what waits, is held or was dead-lettered."""
 
     which: str
     result: ClassVar[Any] = ListedTarget
@@ -204,7 +204,7 @@ def _listed(view: TargetView) -> ListedTarget:
         reason=view.reason,
         next_try=_time(view.next_try),
         cursor={"log": view.cursor.log, "seq": view.cursor.seq},
-        parked=view.parked,
+        parked=view.dead_letters,
         gaps=len(view.gaps),
     )
 

@@ -35,8 +35,8 @@ from hub.services.forwarding.sender import (
     TryLater,
 )
 from hub.store.records.record_filter import RecordFilter
-from hub.store.targets.target import Cursor, Gap, ParkedItem, ParkedKey, Target
-from hub.store.targets.targets import MAX_PARKED
+from hub.store.targets.target import Cursor, DeadLetter, DeadLetterKey, Gap, Target
+from hub.store.targets.targets import MAX_DEAD_LETTERS
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ class Forwarder:
         self._handled = 0
         self._retry = trio.Event()
         self._wakeup = trio.Event()
-        self._again: dict[ParkedKey, None] = {}
+        self._again: dict[DeadLetterKey, None] = {}
         #: What it refused for ever, once that was read.
-        self._parked: set[ParkedKey] = set()
-        self._knows_parked = False
+        self._dead_letters: set[DeadLetterKey] = set()
+        self._knows_dead_letters = False
         self._saved = self.cursor = on_this_log(target.cursor, store)
         self._saved_at = trio.current_time()
         self._refused_in_a_row = 0
@@ -127,7 +127,7 @@ class Forwarder:
         self._retries.reset()
         self._retry.set()
 
-    def send_again(self, keys: Iterable[ParkedKey]) -> None:
+    def send_again(self, keys: Iterable[DeadLetterKey]) -> None:
         """Send these again, before any others, whether they were delivered or refused."""
         self._again.update(dict.fromkeys(keys))
         self._wakeup.set()
@@ -164,10 +164,10 @@ class Forwarder:
         self._wakeup = trio.Event()
         # Before looking, so that what is committed meanwhile wakes it up.
         records.catch_up()
-        if not self._knows_parked:
-            parked = await self._store.targets.parked(self.target.id)
-            self._parked.update(one.key for one in parked)
-            self._knows_parked = True
+        if not self._knows_dead_letters:
+            letters = await self._store.targets.dead_letters(self.target.id)
+            self._dead_letters.update(one.key for one in letters)
+            self._knows_dead_letters = True
         if not self._is_placed:
             await self._find_position()
         while True:
@@ -215,26 +215,26 @@ class Forwarder:
             raise _ReadAgain
 
     async def _send_chosen(self) -> None:
-        """Send what somebody wants to be sent again. What is delivered is not parked any longer."""
+        """Send what somebody wants to be sent again. What arrives is no dead letter then."""
         for key in list(self._again):
             if key.kind == "alarm" and await self._store.erased.is_under_way():
                 continue  # as in _send_alarms
             item = await self._chosen(key)
             if item is None:
-                await self._unpark(key)
+                await self._remove_dead_letter(key)
             elif not self._comes_anyway(item):
                 await self._deliver_one(item)
             self._again.pop(key, None)
 
     def _comes_anyway(self, item: RecordItem | AlarmItem | GapItem) -> bool:
-        """Whether what was parked is delivered already, or by its cursor."""
+        """Whether a dead letter is delivered already, or by its cursor."""
         if isinstance(item, RecordItem):
             return False
         is_new = isinstance(item, AlarmItem) and item.number > self.cursor.alarm_number
         is_next = is_new and self.target.options.selection.alarms
-        return is_next or self._key_of(item) not in self._parked
+        return is_next or self._key_of(item) not in self._dead_letters
 
-    async def _chosen(self, key: ParkedKey) -> RecordItem | AlarmItem | GapItem | None:
+    async def _chosen(self, key: DeadLetterKey) -> RecordItem | AlarmItem | GapItem | None:
         """Return what is to be sent again, as it is now; None if it is gone.
 
         After a change of the log, its records and alarms are sent from the beginning anyway.
@@ -252,32 +252,32 @@ class Forwarder:
         return None if alarm is None else AlarmItem(number, alarm, record)
 
     async def _deliver_one(self, item: RecordItem | AlarmItem | GapItem) -> None:
-        """Return once an item is delivered, and so not parked any longer, or parked."""
+        """Return once an item is delivered, and so no dead letter any longer, or is one."""
         if await self._deliver([item]):
             if isinstance(item, GapItem):
                 await self._store.targets.tell_gap(item.gap, self._ms())
-            await self._unpark(self._key_of(item))
+            await self._remove_dead_letter(self._key_of(item))
 
-    async def _unpark(self, key: ParkedKey) -> None:
-        if key in self._parked:
-            await self._store.targets.unpark(self.target.id, key)
-            self._parked.discard(key)
+    async def _remove_dead_letter(self, key: DeadLetterKey) -> None:
+        if key in self._dead_letters:
+            await self._store.targets.remove_dead_letter(self.target.id, key)
+            self._dead_letters.discard(key)
 
-    def _key_of(self, item: RecordItem | AlarmItem | GapItem) -> ParkedKey:
+    def _key_of(self, item: RecordItem | AlarmItem | GapItem) -> DeadLetterKey:
         match item:
             case RecordItem():
-                return ParkedKey("record", self.cursor.log, item.record.seq)
+                return DeadLetterKey("record", self.cursor.log, item.record.seq)
             case AlarmItem():
-                return ParkedKey("alarm", self.cursor.log, item.alarm.seq)
+                return DeadLetterKey("alarm", self.cursor.log, item.alarm.seq)
             case GapItem():
-                return ParkedKey("gap", item.gap.log, item.gap.first_seq)
+                return DeadLetterKey("gap", item.gap.log, item.gap.first_seq)
 
     async def _tell_gaps(self) -> None:
         """Tell of what the target will never get, once the cursor is there."""
         for gap in self._store.targets.gaps(self.target.id):
-            is_parked = self._key_of(GapItem(gap)) in self._parked
+            is_dead_letter = self._key_of(GapItem(gap)) in self._dead_letters
             is_due = gap.log != self.cursor.log or self._is_next(gap)
-            if gap.told_at is None and is_due and not is_parked:
+            if gap.told_at is None and is_due and not is_dead_letter:
                 await self._deliver_one(GapItem(gap))
 
     def _is_next(self, gap: Gap) -> bool:
@@ -387,7 +387,7 @@ class Forwarder:
                 await self._hold(str(reason))
 
     async def _deliver(self, items: Sequence[Item]) -> bool:
-        """Return once all items are delivered, or parked: whether none had to be parked."""
+        """Return once all items are delivered, or dead-lettered: whether none had to be."""
         is_whole = True
         while items:
             await self._check_unerased(items)
@@ -395,7 +395,7 @@ class Forwarder:
                 await self._sender.send(items)
             except Refused as refused:
                 is_whole = False
-                await self._park(items[refused.position], str(refused))
+                await self._dead_letter(items[refused.position], str(refused))
                 items = items[refused.position + 1 :]
             except TryLater as failure:
                 await self._wait(str(failure), self._retries.next_wait(failure.after))
@@ -414,7 +414,7 @@ class Forwarder:
             self.waiting = None
             self._tell()
 
-    async def _park(self, item: Item, reason: str) -> None:
+    async def _dead_letter(self, item: Item, reason: str) -> None:
         """Note that an item is refused for ever. Too many of them are the target's fault.
 
         What was erased must not stay there: a person has to see to it.
@@ -425,11 +425,11 @@ class Forwarder:
         if self._refused_in_a_row > _MAX_REFUSED_IN_A_ROW:
             await self._hold(f"it refuses everything: {reason}")
         key = self._key_of(item)
-        parked = ParkedItem(self.target.id, key.kind, key.log, key.seq, reason[:500], self._ms())
-        count = await self._store.targets.park(parked)
-        self._parked.add(key)
-        if count >= MAX_PARKED:
-            await self._hold(f"it refused {MAX_PARKED} messages: {reason}")
+        letter = DeadLetter(self.target.id, key.kind, key.log, key.seq, reason[:500], self._ms())
+        count = await self._store.targets.add_dead_letter(letter)
+        self._dead_letters.add(key)
+        if count >= MAX_DEAD_LETTERS:
+            await self._hold(f"it refused {MAX_DEAD_LETTERS} messages: {reason}")
 
     async def _wait(self, reason: str, seconds: float) -> None:
         """Wait before the next try, or until a person wants it now."""

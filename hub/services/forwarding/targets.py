@@ -44,17 +44,17 @@ from hub.services.retention.retention import RetentionPolicy
 from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor
-from hub.store.targets.target import Gap as Gap
+from hub.store.targets.target import DeadLetter as DeadLetter
 from hub.store.targets.target import (
+    DeadLetterKey,
     GapReason,
     NewTarget,
-    ParkedKey,
     Target,
     TargetOptions,
     TargetSecrets,
 )
-from hub.store.targets.target import ParkedItem as ParkedItem
-from hub.store.targets.target import ParkedKind as ParkedKind
+from hub.store.targets.target import DeadLetterKind as DeadLetterKind
+from hub.store.targets.target import Gap as Gap
 from hub.store.targets.target import PictureChoice as PictureChoice
 from hub.store.targets.target import Selection as Selection
 from hub.store.targets.target import TargetKind as TargetKind
@@ -130,10 +130,10 @@ class Targets:
         running = self._forwarders.get(id)
         return () if running is None else tuple(reversed(tuple(running.sender.deliveries)))
 
-    async def parked(self, id: int) -> tuple[ParkedItem, ...]:
+    async def dead_letters(self, id: int) -> tuple[DeadLetter, ...]:
         """Return what a target refused for ever. Raises NoSuchResource."""
         self._store.targets.get(id)
-        return await self._store.targets.parked(id)
+        return await self._store.targets.dead_letters(id)
 
     # -- changes
 
@@ -283,12 +283,12 @@ class Targets:
         """Try at once what waits, is held, or was refused for ever. Raises NoSuchResource."""
         async with self._forwarders.lock(id) as target:
             await self._audit.add(by, "target.retry", f"{id} {target.name}")
-            parked = await self._store.targets.parked(id)
+            letters = await self._store.targets.dead_letters(id)
             if target.held:
                 async with self._forwarders.stopped(target):
                     await self._store.targets.change(target, release=True)
             if (running := self._forwarders.get(id)) is not None:
-                running.forwarder.send_again([one.key for one in parked])
+                running.forwarder.send_again([one.key for one in letters])
                 running.forwarder.retry_now()
         self._forwarders.tell(id)
         return self.get(id)
@@ -301,7 +301,7 @@ class Targets:
         running = self._forwarders.get(id)
         if running is None:
             raise NoSuchResource(f"target {target.id} gets nothing now")
-        running.forwarder.send_again([ParkedKey("record", self._store.log_id, seq)])
+        running.forwarder.send_again([DeadLetterKey("record", self._store.log_id, seq)])
 
     async def confirm_gaps(self, id: int, *, by: Actor) -> None:
         """Note that a person knows what a target will never get. Raises NoSuchResource."""

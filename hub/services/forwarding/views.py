@@ -22,8 +22,8 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `waiting_seconds`: for how long it
-    has waited; `next_try`: when it is tried again. `parked`: how much it refused for ever. `about`:
-    what the other side is, "" if it is not known. `gaps`: what it will never get.
+    has waited; `next_try`: when it is tried again. `dead_letters`: how much it refused for
+    ever. `about`: what the other side is, "" if it is not known. `gaps`: what it will never get.
     """
 
     target: Target
@@ -34,7 +34,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
     reason: str
     waiting_seconds: float
     next_try: int | None
-    parked: int
+    dead_letters: int
     about: str
     gaps: tuple[Gap, ...]
 
@@ -74,7 +74,7 @@ def view_of(target: Target, running: Running | None, store: Store) -> TargetView
         reason=target.held or (waiting.reason if waiting else ""),
         waiting_seconds=trio.current_time() - waiting.since if waiting else 0.0,
         next_try=waiting.next_try if waiting else None,
-        parked=store.targets.parked_count(target.id),
+        dead_letters=store.targets.dead_letter_count(target.id),
         about="" if running is None else running.sender.about,
         gaps=store.targets.gaps(target.id),
     )

@@ -72,7 +72,7 @@ async def _update_targets(services: Services) -> None:
         which = (str(view.target.id), view.target.kind)
         metrics.target_behind.labels(*which).set(view.behind)
         metrics.target_state.labels(*which, view.state).set(1)
-        metrics.target_parked.labels(*which).set(view.parked)
+        metrics.target_parked.labels(*which).set(view.dead_letters)
 
 
 async def _update_people(services: Services) -> None:

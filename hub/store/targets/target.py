@@ -16,7 +16,7 @@ PictureChoice = Literal["none", "alarms", "all"]
 #: space, a person who let the day go; or they are lost.
 GapReason = Literal["age", "size", "disk", "confirmed", "lost"]
 #: What a target can refuse for ever without being held.
-ParkedKind = Literal["record", "alarm", "gap"]
+DeadLetterKind = Literal["record", "alarm", "gap"]
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -117,27 +117,27 @@ class Target(NewTarget, frozen=True, kw_only=True):
     held: str = ""
 
 
-class ParkedKey(Struct, frozen=True):
+class DeadLetterKey(Struct, frozen=True):
     """What a target refused. `seq`: of the record or the alarm, or the first one of the gap."""
 
-    kind: ParkedKind
+    kind: DeadLetterKind
     log: str
     seq: int
 
 
-class ParkedItem(Struct, frozen=True):
-    """Something that a target refused for ever: see ParkedKey."""
+class DeadLetter(Struct, frozen=True):
+    """Something that a target refused for ever: see DeadLetterKey."""
 
     target: int
-    kind: ParkedKind
+    kind: DeadLetterKind
     log: str
     seq: int
     reason: str
-    parked_at: Moment
+    refused_at: Moment
 
     @property
-    def key(self) -> ParkedKey:
-        return ParkedKey(self.kind, self.log, self.seq)
+    def key(self) -> DeadLetterKey:
+        return DeadLetterKey(self.kind, self.log, self.seq)
 
 
 class Gap(Struct, frozen=True):

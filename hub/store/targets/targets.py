@@ -16,11 +16,11 @@ from hub.store.sqlite.sql import clamp, one
 from hub.store.tables.table import Engine, Source, Table
 from hub.store.targets.target import (
     Cursor,
+    DeadLetter,
+    DeadLetterKey,
     Gap,
     GapReason,
     NewTarget,
-    ParkedItem,
-    ParkedKey,
     Target,
     TargetKind,
     TargetOptions,
@@ -30,7 +30,7 @@ from hub.store.targets.target import (
 TABLE = "target"
 MAX_TARGETS = 20
 #: Of one target.
-MAX_PARKED, MAX_GAPS = 1_000, 200
+MAX_DEAD_LETTERS, MAX_GAPS = 1_000, 200
 
 MAX_NAME_LENGTH = 80
 
@@ -59,14 +59,16 @@ _EXISTS = "SELECT EXISTS (SELECT 1 FROM target WHERE id = ?)"
 _COUNT = "SELECT count(*) FROM target"
 
 # Nothing of a target that is gone.
-_PARK = """
+_ADD_DEAD_LETTER = """
 INSERT OR REPLACE INTO parked_item SELECT ?, ?, ?, ?, ?, ?
 WHERE EXISTS (SELECT 1 FROM target WHERE id = ?)
 """
-_UNPARK = "DELETE FROM parked_item WHERE target = ? AND kind = ? AND log = ? AND seq = ?"
-_ALL_PARKED = "SELECT target, kind, log, seq, reason, parked_at FROM parked_item"
-_PARKED = f"{_ALL_PARKED} WHERE target = ? ORDER BY log, seq, kind LIMIT ?"
-_COUNT_PARKED = "SELECT target, count(*) FROM parked_item GROUP BY target"
+_REMOVE_DEAD_LETTER = (
+    "DELETE FROM parked_item WHERE target = ? AND kind = ? AND log = ? AND seq = ?"
+)
+_ALL_DEAD_LETTERS = "SELECT target, kind, log, seq, reason, parked_at FROM parked_item"
+_DEAD_LETTERS = f"{_ALL_DEAD_LETTERS} WHERE target = ? ORDER BY log, seq, kind LIMIT ?"
+_COUNT_DEAD_LETTERS = "SELECT target, count(*) FROM parked_item GROUP BY target"
 
 _GAPS = """
 SELECT target, log, first_seq, last_seq, reason, made_at, told_at, seen_at FROM target_gap
@@ -132,20 +134,20 @@ _gap_rows = RowReader(
     Gap.__struct_fields__,
     key=("target", "log", "first_seq"),
 )
-_parked_rows = RowReader(
+_dead_letter_rows = RowReader(
     "parked_item",
-    ParkedItem,
-    ParkedItem.__struct_fields__,
+    DeadLetter,
+    DeadLetter.__struct_fields__,
     key=("target", "kind", "log", "seq"),
 )
 
 
 class TargetRows(Struct, frozen=True):
-    """The rows as read at the start: targets and gaps, the oldest first; parked items by target."""
+    """The rows as read at the start, the oldest first; of dead letters their counts by target."""
 
     targets: list[SealedTarget]
     gaps: list[Gap]
-    parked: dict[int, int]
+    dead_letters: dict[int, int]
 
 
 def _target(row: _Row) -> Target:
@@ -161,20 +163,20 @@ def _target(row: _Row) -> Target:
     )
 
 
-def count_parked(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return how many items are parked, by target."""
-    return dict(connection.execute(_COUNT_PARKED).fetchall())
+def count_dead_letters(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return how many dead letters there are, by target."""
+    return dict(connection.execute(_COUNT_DEAD_LETTERS).fetchall())
 
 
 class TargetTable(Table[TargetRows]):
     """All targets, in memory. Changes are durable on return."""
 
-    queries = ((_parked_rows, _ALL_PARKED),)
+    queries = ((_dead_letter_rows, _ALL_DEAD_LETTERS),)
 
     def __init__(self, engine: Engine, loaded: TargetRows) -> None:
         super().__init__(engine, loaded)
         self._box = engine.box
-        self._parked = loaded.parked
+        self._dead_letters = loaded.dead_letters
         self._targets = {sealed.target.id: sealed for sealed in loaded.targets}
         self._gaps: dict[int, list[Gap]] = {}
         self._keep_gaps(loaded.gaps)
@@ -190,7 +192,7 @@ class TargetTable(Table[TargetRows]):
             if (row := _rows.read(values, source.damaged, has_secrets)) is not None:
                 found.append(SealedTarget(_target(row), secrets))
         gaps = _gap_rows.read_all(source.connection.execute(_GAPS), source.damaged)
-        return TargetRows(found, gaps, count_parked(source.connection))
+        return TargetRows(found, gaps, count_dead_letters(source.connection))
 
     def all(self) -> tuple[Target, ...]:
         """Return all targets, the oldest first."""
@@ -301,39 +303,45 @@ class TargetTable(Table[TargetRows]):
         def removed(_: None) -> None:
             self._targets.pop(id, None)
             self._gaps.pop(id, None)
-            self._parked.pop(id, None)
+            self._dead_letters.pop(id, None)
 
         await self._writer.write(job, removed)
 
     # -- what was refused for ever
 
-    def parked_count(self, id: int) -> int:
-        """Return how many items of a target are parked."""
-        return self._parked.get(id, 0)
+    def dead_letter_count(self, id: int) -> int:
+        """Return how many dead letters a target has."""
+        return self._dead_letters.get(id, 0)
 
-    async def park(self, parked: ParkedItem) -> int:
+    async def add_dead_letter(self, letter: DeadLetter) -> int:
         """Note what was refused for ever; return how much there is of the target."""
-        await self._change_parked(_PARK, (*msgspec.structs.astuple(parked), parked.target))
-        return self.parked_count(parked.target)
+        await self._change_dead_letters(
+            _ADD_DEAD_LETTER, (*msgspec.structs.astuple(letter), letter.target)
+        )
+        return self.dead_letter_count(letter.target)
 
-    async def unpark(self, id: int, key: ParkedKey) -> None:
-        """Forget a parked item. Nothing happens if there is none."""
-        await self._change_parked(_UNPARK, (id, key.kind, key.log, clamp(key.seq)))
+    async def remove_dead_letter(self, id: int, key: DeadLetterKey) -> None:
+        """Remove a dead letter, if it is there."""
+        await self._change_dead_letters(
+            _REMOVE_DEAD_LETTER, (id, key.kind, key.log, clamp(key.seq))
+        )
 
-    async def _change_parked(self, sql: str, values: tuple[object, ...]) -> None:
+    async def _change_dead_letters(self, sql: str, values: tuple[object, ...]) -> None:
         def job(connection: sqlite3.Connection) -> dict[int, int]:
             connection.execute(sql, values)
-            return count_parked(connection)
+            return count_dead_letters(connection)
 
         def changed(counts: dict[int, int]) -> None:
-            self._parked = counts
+            self._dead_letters = counts
 
         await self._writer.write(job, changed)
 
-    async def parked(self, id: int) -> tuple[ParkedItem, ...]:
-        """Return the parked items of a target, by seq."""
-        rows = await self._readers.read(lambda c: c.execute(_PARKED, (id, MAX_PARKED)).fetchall())
-        return tuple(_parked_rows.read_all(rows, self._damaged))
+    async def dead_letters(self, id: int) -> tuple[DeadLetter, ...]:
+        """Return the dead letters of a target, by seq."""
+        rows = await self._readers.read(
+            lambda c: c.execute(_DEAD_LETTERS, (id, MAX_DEAD_LETTERS)).fetchall()
+        )
+        return tuple(_dead_letter_rows.read_all(rows, self._damaged))
 
     # -- gaps
 

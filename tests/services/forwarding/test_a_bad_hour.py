@@ -40,5 +40,5 @@ async def test_a_target_that_fails_for_an_hour_gets_everything_afterwards(
             mock_clock.jump(wait)
         view = await forwarding.until_current(id)
         assert receiver.seqs == seqs
-        assert (view.reason, view.parked, view.gaps) == ("", 0, ())
+        assert (view.reason, view.dead_letters, view.gaps) == ("", 0, ())
     assert len(receiver.asked) == 4 + len(seqs)

@@ -119,12 +119,12 @@ async def test_what_was_refused_is_sent_again_without_its_data(forwarding: Forwa
     view, _ = await forwarding.add()
     (seq,) = await add_person(forwarding.hub)
     id = view.target.id
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
     forwarding.receiver.answer = fine
     await erase_person(forwarding.hub)
     await forwarding.receiver.until(lambda: bool(erasures(forwarding.receiver)))
     await forwarding.targets.retry(id, by=COMMAND_LINE)
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
     assert forwarding.receiver.seqs == [seq]
     assert NAME not in forwarding.receiver.kept[-1].text
 

@@ -10,7 +10,7 @@ import pytest
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN, Retries
 from hub.services.forwarding.targets import Selection
-from hub.store.targets.target import ParkedKey
+from hub.store.targets.target import DeadLetterKey
 from tests.services.forwarding.conftest import (
     Forwarding,
     Received,
@@ -37,7 +37,7 @@ def types(receiver: Receiver) -> list[str]:
     return [one.body["type"] for one in receiver.kept]
 
 
-async def test_an_alarm_that_is_refused_is_parked_and_sent_at_retry_after_a_restart(
+async def test_an_alarm_that_is_refused_is_dead_lettered_and_sent_at_retry_after_a_restart(
     tmp_path: Path, clock: FrozenClock, receiver: Receiver
 ) -> None:
     picky = Picky(receiver, "alarm")
@@ -46,15 +46,15 @@ async def test_an_alarm_that_is_refused_is_parked_and_sent_at_retry_after_a_rest
         await raise_alarm(forwarding, seq)
         id = (await forwarding.add(selection=Selection()))[0].target.id
         await forwarding.until_current(id)
-        await receiver.until(lambda: forwarding.targets.get(id).parked == 1)
-        (parked,) = await forwarding.targets.parked(id)
-        assert parked.key == ParkedKey("alarm", forwarding.services.records.log.log_id, seq)
-        assert (parked.reason, types(receiver)) == ("it answered 422", ["record"])
+        await receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
+        (letter,) = await forwarding.targets.dead_letters(id)
+        assert letter.key == DeadLetterKey("alarm", forwarding.services.records.log.log_id, seq)
+        assert (letter.reason, types(receiver)) == ("it answered 422", ["record"])
     picky.types.clear()
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
-        assert forwarding.targets.get(id).parked == 1
+        assert forwarding.targets.get(id).dead_letters == 1
         await forwarding.targets.retry(id, by=COMMAND_LINE)
-        await receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+        await receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
         assert types(receiver) == ["record", "alarm"]
         assert (receiver.kept[-1].seq, receiver.kept[-1].body["data"]["state"]) == (seq, "new")
 
@@ -66,10 +66,10 @@ async def test_a_later_state_of_an_alarm_takes_the_place_of_a_refused_one(
     seqs = await forwarding.hub.add_faces("a")
     await raise_alarm(forwarding, seqs[0])
     id = (await forwarding.add(selection=Selection()))[0].target.id
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
     picky.types.clear()
     await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
     assert forwarding.receiver.kept[-1].body["data"]["state"] == "closed"
 
 
@@ -82,7 +82,7 @@ async def test_an_alarm_that_changed_before_retry_is_sent_once(
     seqs = await forwarding.hub.add_faces("a")
     await raise_alarm(forwarding, seqs[0])
     id = (await forwarding.add(selection=Selection()))[0].target.id
-    await receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    await receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
     receiver.answer = lambda received: httpx.Response(meanwhile)
     await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
     await receiver.until(lambda: forwarding.targets.get(id).state in ("waiting", "held"))
@@ -92,10 +92,10 @@ async def test_an_alarm_that_changed_before_retry_is_sent_once(
     await forwarding.hub.add_faces("b")
     await receiver.until(lambda: len(receiver.seqs) == 2)
     assert types(receiver).count("alarm") == 1
-    assert forwarding.targets.get(id).parked == 0
+    assert forwarding.targets.get(id).dead_letters == 0
 
 
-async def test_a_gap_that_is_refused_is_parked_and_not_told_until_retry(
+async def test_a_gap_that_is_refused_is_dead_lettered_and_not_told_until_retry(
     forwarding: Forwarding,
 ) -> None:
     picky = Picky(forwarding.receiver, "gap")
@@ -105,15 +105,15 @@ async def test_a_gap_that_is_refused_is_parked_and_not_told_until_retry(
     )
     id = (await forwarding.add())[0].target.id
     await forwarding.until_current(id)
-    (parked,) = await forwarding.targets.parked(id)
-    assert (parked.kind, parked.seq) == ("gap", 1)
+    (letter,) = await forwarding.targets.dead_letters(id)
+    assert (letter.kind, letter.seq) == ("gap", 1)
     await forwarding.hub.add_faces("d")
     view = await forwarding.until_current(id)
     assert [gap.told_at for gap in view.gaps] == [None]
     assert len([one for one in forwarding.receiver.asked if one.body["type"] == "gap"]) == 1
     picky.types.clear()
     await forwarding.targets.retry(id, by=COMMAND_LINE)
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
     assert forwarding.receiver.kept[-1].body["type"] == "gap"
     assert forwarding.targets.get(id).gaps[0].told_at is not None
 
@@ -149,7 +149,7 @@ async def test_what_was_refused_under_an_earlier_log_is_not_sent_for_a_record_of
     picky = Picky(forwarding.receiver, "record")
     id = (await forwarding.add())[0].target.id
     await forwarding.hub.add_faces("a")
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
     await forwarding.hub.store.write(
         lambda c: c.execute("UPDATE parked_item SET log = 'earlier'").rowcount
     )

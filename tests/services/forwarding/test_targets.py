@@ -48,7 +48,7 @@ async def test_a_target_gets_every_record_in_order(forwarding: Forwarding) -> No
     assert message.body["data"]["log"] == message.body["log"] == log
     assert message.body["data"]["hub"] == target.target.options.hub
     view = await forwarding.until_current(target.target.id)
-    assert (view.behind, view.reason, view.parked) == (0, "", 0)
+    assert (view.behind, view.reason, view.dead_letters) == (0, "", 0)
 
 
 async def test_a_target_begins_with_the_next_record_unless_it_is_asked_for_all(
@@ -119,7 +119,7 @@ async def test_what_cannot_be_reached_is_told_and_tried_again(
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) == 1)
 
 
-async def test_a_record_that_is_refused_for_ever_is_parked_and_blocks_nothing(
+async def test_a_record_that_is_refused_for_ever_is_dead_lettered_and_blocks_nothing(
     forwarding: Forwarding, clock: FrozenClock
 ) -> None:
     first, second = 1, 2
@@ -131,15 +131,15 @@ async def test_a_record_that_is_refused_for_ever_is_parked_and_blocks_nothing(
     id = target.target.id
     view = await forwarding.until_current(id)
     assert forwarding.receiver.seqs == [second]
-    assert view.parked == 1
-    (parked,) = await forwarding.targets.parked(id)
-    assert (parked.seq, parked.reason, parked.parked_at) == (first, "it answered 422", clock.ms)
+    assert view.dead_letters == 1
+    (letter,) = await forwarding.targets.dead_letters(id)
+    assert (letter.seq, letter.reason, letter.refused_at) == (first, "it answered 422", clock.ms)
 
     forwarding.receiver.answer = status(200)
     await forwarding.targets.retry(id, by=COMMAND_LINE)
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
     assert forwarding.receiver.seqs == [second, first]
-    assert await forwarding.targets.parked(id) == ()
+    assert await forwarding.targets.dead_letters(id) == ()
 
 
 async def test_a_target_that_refuses_everything_is_held(forwarding: Forwarding) -> None:

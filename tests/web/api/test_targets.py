@@ -91,12 +91,12 @@ async def test_what_waits_is_told_and_tried_again(client: Client, forwarding: Fo
     assert tested["status"] == 503
     forwarding.receiver.answer = lambda received: httpx.Response(422)
     await client.send("POST", f"targets/{id}/retry")
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 1)
     (parked,) = (await client.get(f"targets/{id}/parked"))["items"]
     assert (parked["kind"], parked["seq"], parked["reason"]) == ("record", 1, "it answered 422")
     forwarding.receiver.answer = lambda received: httpx.Response(204)
     await client.send("POST", f"targets/{id}/records/1/send")
-    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).dead_letters == 0)
     assert forwarding.receiver.seqs == [1]
     secret = (await client.send("POST", f"targets/{id}/secret"))["secret"]
     await forwarding.hub.add_faces("b")

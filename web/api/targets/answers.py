@@ -7,10 +7,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services.forwarding.targets import (
+    DeadLetter,
+    DeadLetterKind,
     Delivery,
     Gap,
-    ParkedItem,
-    ParkedKind,
     PictureChoice,
     TargetKind,
     TargetState,
@@ -102,7 +102,7 @@ class ParkedAnswer(Struct, frozen=True):
     seq: Annotated[int, Meta(description="of the record or the alarm, or the first of the gap")]
     reason: str
     at: Time
-    kind: ParkedKind = "record"
+    kind: DeadLetterKind = "record"
 
 
 class Parked(Struct, frozen=True):
@@ -139,7 +139,7 @@ def target_answer(view: TargetView) -> TargetAnswer:
         reason=view.reason,
         next_try=_time(view.next_try),
         cursor=CursorAnswer(view.cursor.log, view.cursor.seq),
-        parked=view.parked,
+        parked=view.dead_letters,
         gaps=[_gap(gap) for gap in view.gaps],
         created_at=format_rfc3339(target.created_at),
     )
@@ -161,8 +161,8 @@ def delivery_answer(one: Delivery) -> DeliveryAnswer:
     return DeliveryAnswer(one.id, format_rfc3339(one.at), one.took_ms, one.status, one.reason)
 
 
-def parked_answer(one: ParkedItem) -> ParkedAnswer:
-    return ParkedAnswer(one.log, one.seq, one.reason, format_rfc3339(one.parked_at), one.kind)
+def parked_answer(one: DeadLetter) -> ParkedAnswer:
+    return ParkedAnswer(one.log, one.seq, one.reason, format_rfc3339(one.refused_at), one.kind)
 
 
 def _time(moment: int | None) -> str | None:

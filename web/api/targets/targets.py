@@ -75,7 +75,7 @@ def add_targets(routes: Routes, services: Services) -> None:
         return Deliveries([delivery_answer(one) for one in found])
 
     async def list_parked(call: Call[Nothing, Nothing]) -> Parked:
-        found = await targets.parked(id_of(call, "target"))
+        found = await targets.dead_letters(id_of(call, "target"))
         return Parked([parked_answer(one) for one in found])
 
     async def send_again(call: Call[Nothing, Nothing]) -> TargetAnswer:

@@ -11,9 +11,9 @@ from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.services.forwarding.targets import (
+    DeadLetter,
     Delivery,
     Gap,
-    ParkedItem,
     TargetChange,
     TargetState,
     TargetView,
@@ -56,7 +56,7 @@ _GAP_REASONS = {
     "confirmed": N_("someone confirmed their deletion"),
     "lost": N_("they are lost"),
 }
-_MAX_SHOWN_PARKED = 50
+_MAX_SHOWN_DEAD_LETTERS = 50
 
 
 class TargetRow(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class TargetRow(Struct, frozen=True, kw_only=True):
     since: str
     reason: str
     next_try: str
-    parked: int
+    dead_letters: int
     gaps: int
 
 
@@ -91,7 +91,7 @@ class DeliveryRow(Struct, frozen=True):
     is_good: bool
 
 
-class ParkedRow(Struct, frozen=True):
+class DeadLetterRow(Struct, frozen=True):
     """`seq`: of the record; 0 if it is none that could be sent again alone."""
 
     text: str
@@ -242,7 +242,7 @@ async def _target_page(
 ) -> Response:
     hub, shown = auth.services(), language.current()
     zone, id = hub.core.site.zone(), view.target.id
-    parked = await hub.forwarding.targets.parked(id)
+    letters = await hub.forwarding.targets.dead_letters(id)
     return await site_page(
         "site/target.html",
         section="targets",
@@ -255,8 +255,8 @@ async def _target_page(
         partition=view.target.options.partition,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
         deliveries=_delivery_rows(hub.forwarding.targets.deliveries(id), zone),
-        parked=[_parked_row(one, zone) for one in parked[:_MAX_SHOWN_PARKED]],
-        more_parked=max(0, len(parked) - _MAX_SHOWN_PARKED),
+        dead_letters=[_dead_letter_row(one, zone) for one in letters[:_MAX_SHOWN_DEAD_LETTERS]],
+        more_dead_letters=max(0, len(letters) - _MAX_SHOWN_DEAD_LETTERS),
         gaps=[_gap_row(gap, zone) for gap in reversed(view.gaps)],
         unseen_gaps=view.unseen_gaps,
         since=shown.moment(view.target.created_at, zone),
@@ -283,7 +283,7 @@ def _row(view: TargetView) -> TargetRow:
         since=shown.moment(view.behind_since, zone) if view.behind_since and view.behind else "",
         reason=target_reason(view.reason),
         next_try="" if view.next_try is None else shown.moment(view.next_try, zone),
-        parked=view.parked,
+        dead_letters=view.dead_letters,
         gaps=view.unseen_gaps,
     )
 
@@ -333,12 +333,12 @@ def _message(id: str) -> tuple[str, str, int]:
     return (name, f"/records/{seq}", int(seq)) if is_here else (name, "", 0)
 
 
-def _parked_row(parked: ParkedItem, zone: tzinfo) -> ParkedRow:
-    about = "" if parked.kind == "record" else f"-{parked.kind}"
-    return ParkedRow(
-        *_message(f"{parked.log}-{parked.seq}{about}"),
-        language.current().moment(parked.parked_at, zone),
-        target_reason(parked.reason),
+def _dead_letter_row(letter: DeadLetter, zone: tzinfo) -> DeadLetterRow:
+    about = "" if letter.kind == "record" else f"-{letter.kind}"
+    return DeadLetterRow(
+        *_message(f"{letter.log}-{letter.seq}{about}"),
+        language.current().moment(letter.refused_at, zone),
+        target_reason(letter.reason),
     )
 
 

@@ -15,7 +15,7 @@ from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import MqttOptions, Selection, TargetView
 from hub.store.tables.devices import NewDevice
-from hub.store.targets.target import ParkedItem
+from hub.store.targets.target import DeadLetter
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
@@ -80,11 +80,11 @@ class MqttForwarding:
             while (await self.hub.services.core.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
                 await trio.sleep(0.005)
 
-    async def until_parked(self, id: int) -> ParkedItem:
-        """Wait until a record is parked: the broker may have those after it before."""
-        await self.until(lambda: self.targets.get(id).parked > 0)
-        (parked,) = await self.targets.parked(id)
-        return parked
+    async def until_dead_lettered(self, id: int) -> DeadLetter:
+        """Wait until a record is a dead letter: the broker may have those after it before."""
+        await self.until(lambda: self.targets.get(id).dead_letters > 0)
+        (letter,) = await self.targets.dead_letters(id)
+        return letter
 
     async def until_state(self, id: int, state: str) -> TargetView:
         await self.until(lambda: self.targets.get(id).state == state)

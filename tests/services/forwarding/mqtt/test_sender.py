@@ -240,7 +240,7 @@ async def test_what_was_not_acknowledged_is_sent_again(
     await forwarding.until(lambda: len(broker.payloads(f"{ROOT}/1/face")) == 2)
 
 
-async def test_a_message_that_the_broker_refuses_is_parked_and_sent_again_at_will(
+async def test_a_message_that_the_broker_refuses_is_dead_lettered_and_sent_again_at_will(
     forwarding: MqttForwarding, broker: FakeBroker
 ) -> None:
     id = (await forwarding.add_told()).target.id
@@ -248,14 +248,14 @@ async def test_a_message_that_the_broker_refuses_is_parked_and_sent_again_at_wil
     (seq,) = await forwarding.hub.add_faces("a")
     await forwarding.hub.add(event())
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/event")))
-    parked = await forwarding.until_parked(id)
-    assert (parked.seq, parked.reason) == (seq, "the broker refuses it: Not authorized")
+    letter = await forwarding.until_dead_lettered(id)
+    assert (letter.seq, letter.reason) == (seq, "the broker refuses it: Not authorized")
     broker.publish_code = lambda message: 0
     await forwarding.targets.retry(id, by=COMMAND_LINE)
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/face")))
 
 
-async def test_a_message_that_is_too_large_for_the_broker_is_parked(
+async def test_a_message_that_is_too_large_for_the_broker_is_dead_lettered(
     forwarding: MqttForwarding, broker: FakeBroker
 ) -> None:
     broker.told = b"\x27" + (4_000).to_bytes(4, "big")  # Maximum Packet Size
@@ -267,8 +267,8 @@ async def test_a_message_that_is_too_large_for_the_broker_is_parked(
     await forwarding.hub.add(upload)
     await forwarding.hub.add(event())
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/event")))
-    parked = await forwarding.until_parked(id)
-    assert "more than the broker takes (4000)" in parked.reason
+    letter = await forwarding.until_dead_lettered(id)
+    assert "more than the broker takes (4000)" in letter.reason
 
 
 async def test_two_hubs_of_one_name_are_held_rather_than_taking_turns(

@@ -93,7 +93,7 @@ async def test_alarms_and_gaps_have_subjects_of_their_own(forwarding: NatsForwar
     assert (stored["alarm"]["log"], stored["alarm"]["hub"]) == (log, HUB)
 
 
-async def test_a_record_that_is_too_large_is_parked_and_can_be_sent_again(
+async def test_a_record_that_is_too_large_is_dead_lettered_and_can_be_sent_again(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     small = "max_payload: 4000"
@@ -103,16 +103,16 @@ async def test_a_record_that_is_too_large_is_parked_and_can_be_sent_again(
             id = view.target.id
             await forwarding.hub.add_faces("a", "b" * 5_000, "c")
             view = await forwarding.until_current(id)
-            assert view.parked == 1
+            assert view.dead_letters == 1
             assert await forwarding.stored_seqs() == [1, 3]
-            (parked,) = await forwarding.targets.parked(id)
-            assert "more than the server takes (4000)" in parked.reason
+            (letter,) = await forwarding.targets.dead_letters(id)
+            assert "more than the server takes (4000)" in letter.reason
 
             server.kill()
             server.configure()
             server.start()
             await forwarding.targets.retry(id, by=COMMAND_LINE)
-            await forwarding.until(id, lambda view: view.parked == 0)
+            await forwarding.until(id, lambda view: view.dead_letters == 0)
             await forwarding.hub.add_faces("d")
             await forwarding.until_current(id)
             # The old number at the end has not moved the cursor back.
@@ -183,7 +183,7 @@ async def test_hubs_are_spread_over_the_streams(tmp_path: Path, clock: FrozenClo
         assert len(partitions) > 5
 
 
-async def test_a_record_that_is_too_large_for_the_stream_is_parked(
+async def test_a_record_that_is_too_large_for_the_stream_is_dead_lettered(
     forwarding: NatsForwarding,
 ) -> None:
     config = {"name": STREAM, "subjects": ["sitehub.3.>"], "max_msg_size": 4000}
@@ -191,5 +191,5 @@ async def test_a_record_that_is_too_large_for_the_stream_is_parked(
     id = (await forwarding.add()).target.id
     await forwarding.hub.add_faces("a", "b" * 5_000, "c")
     view = await forwarding.until_current(id)
-    assert view.parked == 1
+    assert view.dead_letters == 1
     assert await forwarding.stored_seqs() == [1, 3]

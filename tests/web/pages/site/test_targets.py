@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Delivery, ParkedItem
+from hub.services.forwarding.targets import DeadLetter, Delivery
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
@@ -117,7 +117,7 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     receiver.answer = lambda received: httpx.Response(422)
     await admin.send(f"{TARGETS}/1/retry")
     assert admin.goes_to == f"{TARGETS}/1?done=target-retried"
-    await receiver.until(lambda: hub.services.forwarding.targets.get(1).parked == 2)
+    await receiver.until(lambda: hub.services.forwarding.targets.get(1).dead_letters == 2)
     await admin.get(f"{TARGETS}/1")
     assert "The target refused these messages." in admin.text
     assert '<a href="/records/1">Record 1</a>' in admin.text
@@ -151,7 +151,7 @@ async def test_alarms_and_gaps_that_were_refused_are_shown(
     await add(admin)
     log, table = hub.services.records.log.log_id, hub.hub.store.targets
     for kind, seq in (("record", 2), ("alarm", 3), ("gap", 4)):
-        await table.park(ParkedItem(1, kind, log, seq, "it answered 422", 0))  # type: ignore[arg-type]
+        await table.add_dead_letter(DeadLetter(1, kind, log, seq, "it answered 422", 0))  # type: ignore[arg-type]
     await admin.get(TARGETS)
     assert '<td data-label="Refused messages">3' in admin.text
     await admin.get(f"{TARGETS}/1")
