@@ -170,8 +170,8 @@ def _refuse_without_rights(verb: str) -> None:
 def _refuse_unknown_data(system: SystemService) -> None:
     """Refuse data of a version whose schema this one does not know."""
     from hub.process import data_directory
+    from hub.store.names import DATABASE
     from hub.store.sqlite.migrate import migrations, refuse_unknown
-    from hub.store.startup import DATABASE
 
     if system.has_data():
         with data_directory.acting_for_owner(system.data):

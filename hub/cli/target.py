@@ -13,7 +13,8 @@ from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.process.control.targets import AddTarget, ListedTarget
-    from hub.services.forwarding.targets import Identity, PictureChoice, Selection, TargetKind
+    from hub.services.forwarding.nats.identity import Identity
+    from hub.services.forwarding.targets import PictureChoice, Selection, TargetKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -143,7 +144,8 @@ def add(
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.targets import AddTarget
-    from hub.services.forwarding.targets import MqttOptions, Selection
+    from hub.services.forwarding.mqtt.options import MqttOptions
+    from hub.services.forwarding.targets import Selection
 
     mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
     selection = Selection(
@@ -224,7 +226,7 @@ def set_(
     """
     from hub.cli.requests import execute
     from hub.process.control.targets import ChangeTarget
-    from hub.services.forwarding.targets import MqttOptions
+    from hub.services.forwarding.mqtt.options import MqttOptions
 
     chosen = None if kinds is None else _kinds(kinds)
     identity = _identity(data_dir, user, password_stdin, cert, key)
@@ -335,7 +337,7 @@ def _identity(
     data_dir: Path, user: str, password_stdin: bool, cert: Path | None, key: Path | None
 ) -> Identity | None:
     """Return how the hub authenticates to a target; None if no option says so."""
-    from hub.services.forwarding.targets import Identity
+    from hub.services.forwarding.nats.identity import Identity
 
     password = read_password(password_stdin) if user or password_stdin else ""
     identity = Identity(user, password, _read(data_dir, cert) or "", _read(data_dir, key) or "")

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from hub.errors import HubError
 from hub.services.disk_space import GB
+from hub.store.names import DATABASE
 from hub.store.records.record_filter import RecordFilter
-from hub.store.startup import DATABASE
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -26,6 +26,7 @@ from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
+from hub.store.names import DATABASE, FIRMWARE, MEDIA
 from hub.store.records.count_checks import (
     are_totals_wrong,
     mend_hour,
@@ -38,7 +39,7 @@ from hub.store.sqlite.connection import Bridge, open_bridge
 from hub.store.sqlite.migrate import unusable
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
-from hub.store.startup import DATABASE, FIRMWARE, MEDIA, StartState, prepare
+from hub.store.startup import StartState, prepare
 from hub.store.tables.table import Engine
 from hub.wire.uploads.records import Record
 

@@ -21,11 +21,7 @@ from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, encode_lost, find_lost
 from hub.store.media.packs import interrupted_drops, remove_dropped
-from hub.store.names import DAMAGED_LOG, PUT_BACK, WAL
-from hub.store.names import DATABASE as DATABASE
-from hub.store.names import FIRMWARE as FIRMWARE
-from hub.store.names import KEY_FILE as KEY_FILE
-from hub.store.names import MEDIA as MEDIA
+from hub.store.names import DAMAGED_LOG, DATABASE, FIRMWARE, KEY_FILE, MEDIA, PUT_BACK, WAL
 from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe

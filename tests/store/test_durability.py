@@ -14,7 +14,7 @@ import pytest
 
 from hub.store import disk
 from hub.store.disk import Disk
-from hub.store.startup import DATABASE
+from hub.store.names import DATABASE
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
 

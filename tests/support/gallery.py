@@ -19,8 +19,8 @@ from msgspec import Raw
 from PIL import Image, ImageDraw, ImageFilter
 
 from hub.config import WebConfig
+from hub.live.frame_ring import TracedUpload
 from hub.services.audit import COMMAND_LINE, Actor
-from hub.services.devices.frame_trace import TracedUpload
 from hub.services.problems import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.uploads.firmware import Versions

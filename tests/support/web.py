@@ -13,9 +13,9 @@ import trio
 
 from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
+from hub.live.frame_ring import TracedUpload
 from hub.live.old_tls import OldTls
 from hub.net.connection_slots import KnownAddresses
-from hub.services.devices.frame_trace import TracedUpload
 from hub.upload_priority import UploadPriority
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON

@@ -16,8 +16,7 @@ from hub import metrics
 from hub.errors import NoSuchPath
 from hub.log import limited
 from hub.services import Services
-from hub.services.firmware.downloads import PATH as PATH
-from hub.services.firmware.downloads import Transfer
+from hub.services.firmware.downloads import PATH, Transfer
 
 log = logging.getLogger(__name__)
 

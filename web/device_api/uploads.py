@@ -35,18 +35,18 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
+from hub.live.frame_ring import TracedUpload
 from hub.log import limited
 from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
 from hub.services.admission.unsigned.paths import hash_path, without_secret
 from hub.services.devices.directory import Device
-from hub.services.devices.frame_trace import TracedUpload
+from hub.services.firmware.downloads import PATH as DOWNLOADS
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
 from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, base_url, tls_base_url
-from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
 from web.error_responses import refusal
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, PeerLeft, TooSlow

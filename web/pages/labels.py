@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.live.pending_devices import PendingDevice
+from hub.live.refusal_reasons import RefusalCode, RefusalReason
 from hub.services import Services
 from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
-from hub.services.admission.enrolment import PendingDevice, RefusalCode, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.alarms.judge import OFFLINE
 from hub.services.backups.place import NOT_CONNECTED

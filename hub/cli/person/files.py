@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hub.process.control.people_files import ShownPreview
     from hub.services.jobs.jobs import Job
     from hub.services.people.import_export.export import ExportFacts
-    from hub.services.people.register import PersonPage
     from hub.store.backup.sealed_file import Sink
+    from hub.store.people.people import PersonPage
 
 _POLL_SECONDS = 0.5
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -212,7 +212,7 @@ class _ControlPeople:
 
         from hub.cli.requests import execute
         from hub.process.control.people_files import ReadPeople
-        from hub.services.people.register import PersonPage
+        from hub.store.people.people import PersonPage
 
         request = ReadPeople(after, with_photos)
         found = await trio.to_thread.run_sync(execute, self._data_dir, request)

@@ -8,9 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.alarms.alarms import Alarm, AlarmFilter, AlarmPage, Severity
+from hub.services.alarms.alarms import Alarm, AlarmFilter, Severity
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry, PlateList
 from hub.services.audit import COMMAND_LINE
+from hub.store.tables.alarms import AlarmPage
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -11,13 +11,8 @@ from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.groups import CameraGroup
-from hub.services.people.register import (
-    Person,
-    PersonChange,
-    PersonFilter,
-    PersonPage,
-    SyncState,
-)
+from hub.services.people.register import Person, PersonChange, PersonFilter, SyncState
+from hub.store.people.people import PersonPage
 
 if TYPE_CHECKING:
     from hub.services import Services

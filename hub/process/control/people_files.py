@@ -13,7 +13,8 @@ from hub.services.audit import COMMAND_LINE
 from hub.services.jobs.jobs import Job
 from hub.services.people.import_export.export import ExportFacts, HubPeople, begin_export
 from hub.services.people.import_export.imports import ImportPreview, PreviewRow
-from hub.services.people.register import Person, PersonPage
+from hub.services.people.register import Person
+from hub.store.people.people import PersonPage
 
 if TYPE_CHECKING:
     from hub.services import Services

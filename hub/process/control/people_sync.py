@@ -9,7 +9,8 @@ from msgspec import Struct
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.sync.decisions import LongDecision
-from hub.services.people.sync.people_sync import DevicePeople, PersonOnDevice
+from hub.services.people.sync.numbers import DevicePeople
+from hub.services.people.sync.people_sync import PersonOnDevice
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -9,16 +9,12 @@ from msgspec import UNSET, Struct, UnsetType
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
+from hub.services.forwarding.forwarder import TargetState
+from hub.services.forwarding.mqtt.options import MqttOptions
+from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.sender import Delivery
-from hub.services.forwarding.targets import (
-    Identity,
-    MqttOptions,
-    Selection,
-    TargetChange,
-    TargetKind,
-    TargetState,
-    TargetView,
-)
+from hub.services.forwarding.targets import Selection, TargetChange, TargetKind
+from hub.services.forwarding.views import TargetView
 from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:

@@ -18,10 +18,8 @@ from hub.errors import (
     Missing,
     TooManyRequests,
 )
-from hub.live.pending_devices import PendingDevice as PendingDevice
-from hub.live.pending_devices import PendingDevices
-from hub.live.refusal_reasons import RefusalCode as RefusalCode
-from hub.live.refusal_reasons import RefusalReason as RefusalReason
+from hub.live.pending_devices import PendingDevice, PendingDevices
+from hub.live.refusal_reasons import RefusalCode, RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
 from hub.services.admission.ignored import IgnoredDevices

@@ -25,8 +25,7 @@ from hub.store.alarms.alarm import Severity as Severity
 from hub.store.alarms.alarm import StepKind as StepKind
 from hub.store.alarms.listing import ListPlace as ListPlace
 from hub.store.tables.alarms import AlarmFilter as AlarmFilter
-from hub.store.tables.alarms import AlarmPage as AlarmPage
-from hub.store.tables.alarms import ListedAlarms as ListedAlarms
+from hub.store.tables.alarms import AlarmPage, ListedAlarms
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -13,7 +13,7 @@ import trio
 from hub.errors import BadParameter, DeviceRefused, HubError, Missing, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.services.commands.calls import Commands
-from hub.store.media.pictures import StoredPicture as StoredPicture
+from hub.store.media.pictures import StoredPicture
 from hub.store.tables.device_pictures import stored_picture
 
 if TYPE_CHECKING:

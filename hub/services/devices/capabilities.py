@@ -16,8 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, Missing, NoSuchResource
-from hub.store.tables.device_capabilities import CapabilityRow
-from hub.store.tables.device_capabilities import CapabilitySource as CapabilitySource
+from hub.store.tables.device_capabilities import CapabilityRow, CapabilitySource
 from hub.wire.commands.capabilities import (
     COMMAND_GROUPS,
     MAX_FIRMWARE_LENGTH,

@@ -14,9 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import Missing
-from hub.live.frame_ring import ConnectionEnded, Direction, Kept, Shortened, TraceEntry
-from hub.live.frame_ring import TracedUpload as TracedUpload
-from hub.live.frame_trace import MAX_FRAMES as MAX_FRAMES
+from hub.live.frame_ring import (
+    ConnectionEnded,
+    Direction,
+    Kept,
+    Shortened,
+    TracedUpload,
+    TraceEntry,
+)
 from hub.live.presence import Presence
 from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame

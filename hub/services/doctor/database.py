@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
+from hub.store.names import KEY_FILE
 from hub.store.offline.inspection import (
     changes_lost_since,
     database_state,
@@ -19,7 +20,6 @@ from hub.store.offline.inspection import (
 )
 from hub.store.recovery.start_check import check_start
 from hub.store.sealing import read_key
-from hub.store.startup import KEY_FILE
 
 _MOST_NAMED = 5
 

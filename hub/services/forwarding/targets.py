@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, Missing, NoSuchResource
 from hub.services.audit import Actor
-from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
 from hub.services.forwarding.checks import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from hub.services.forwarding.checks import (
     checked_ca,
@@ -27,25 +26,20 @@ from hub.services.forwarding.checks import (
     checked_url,
     partition_for,
 )
-from hub.services.forwarding.forwarder import TargetState as TargetState
 from hub.services.forwarding.forwarders import Forwarders
-from hub.services.forwarding.mqtt.options import MqttOptions as MqttOptions
-from hub.services.forwarding.mqtt.options import check_mqtt, with_mqtt
+from hub.services.forwarding.mqtt.options import MqttOptions, check_mqtt, with_mqtt
 from hub.services.forwarding.mqtt.site_view import SiteView
-from hub.services.forwarding.nats.identity import Identity as Identity
-from hub.services.forwarding.nats.identity import check_identity
-from hub.services.forwarding.sender import Delivery as Delivery
+from hub.services.forwarding.nats.identity import Identity, check_identity
+from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.senders import Senders
-from hub.services.forwarding.views import TargetView as TargetView
-from hub.services.forwarding.views import view_of
+from hub.services.forwarding.views import TargetView, view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.retention.retention import RetentionPolicy
 from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
-from hub.store.targets.target import Cursor as Cursor
-from hub.store.targets.target import DeadLetter as DeadLetter
 from hub.store.targets.target import (
+    Cursor,
     DeadLetterKey,
     GapReason,
     NewTarget,
@@ -53,6 +47,7 @@ from hub.store.targets.target import (
     TargetOptions,
     TargetSecrets,
 )
+from hub.store.targets.target import DeadLetter as DeadLetter
 from hub.store.targets.target import DeadLetterKind as DeadLetterKind
 from hub.store.targets.target import Gap as Gap
 from hub.store.targets.target import PictureChoice as PictureChoice

@@ -18,7 +18,7 @@ from hub.errors import CannotStoreNow, HubError, TooManyRequests, hub_error_in
 from hub.live.feed import Change
 from hub.log import limited
 from hub.services.audit import Actor
-from hub.store.jobs.jobs import MAX_ITEMS as MAX_ITEMS
+from hub.store.jobs.jobs import MAX_ITEMS
 from hub.store.jobs.jobs import ItemState as ItemState
 from hub.store.jobs.jobs import Job as Job
 from hub.store.jobs.jobs import JobItem as JobItem

@@ -17,15 +17,10 @@ from hub.services.audit import Actor
 from hub.services.people.masking import has_numbers
 from hub.services.people.validation import checked_change, checked_pid
 from hub.services.photos.person_photos import PersonPhotos
-from hub.store.people.people import Expected as Expected
 from hub.store.people.people import PersonFilter as PersonFilter
-from hub.store.people.people import PersonPage as PersonPage
-from hub.store.people.people import PersonPut as PersonPut
-from hub.store.people.people import Stored as Stored
+from hub.store.people.people import PersonPage, PersonPut, Stored, raised
 from hub.store.people.people import SyncState as SyncState
-from hub.store.people.people import raised
 from hub.store.people.person_rows import MAX_PEOPLE as MAX_PEOPLE
-from hub.store.people.person_rows import Category as Category
 from hub.store.people.person_rows import Person as Person
 from hub.store.people.person_rows import PersonChange as PersonChange
 from hub.store.people.person_rows import PersonName as PersonName

@@ -26,8 +26,7 @@ from hub.store.commit.record_rows import fold
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
-from hub.store.tables.erasures import ErasureReport as ErasureReport
-from hub.store.tables.erasures import NewErasure
+from hub.store.tables.erasures import ErasureReport, NewErasure
 from hub.store.tables.erasures import Subject as Subject
 from hub.wire.person_numbers import canonical_number, canonical_pid, names_nobody
 

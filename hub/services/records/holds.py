@@ -19,10 +19,9 @@ from hub.log import limited
 from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.audit import Actor
-from hub.store.records.held_evidence import HeldUse as HeldUse
+from hub.store.records.held_evidence import HeldUse
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
-from hub.store.tables.holds import MAX_HOLDS as MAX_HOLDS
 from hub.store.tables.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
 from hub.store.tables.holds import Added as Added
 from hub.store.tables.holds import Hold as Hold

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from hub.store.tables.reviews import MAX_MARKS
-from hub.store.tables.reviews import Review as Review
+from hub.store.tables.reviews import MAX_MARKS, Review
 
 if TYPE_CHECKING:
     from hub.services.core import Core

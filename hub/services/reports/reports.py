@@ -22,8 +22,7 @@ from hub.services.reports.cameras import report_availability
 from hub.services.reports.captures import report_captures
 from hub.services.reports.periods import PeriodKind, period_of
 from hub.services.reports.plates import report_plates
-from hub.services.reports.report import Report as Report
-from hub.services.reports.report import ReportKind as ReportKind
+from hub.services.reports.report import Report, ReportKind
 
 if TYPE_CHECKING:
     from hub.services.core import Core

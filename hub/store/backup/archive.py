@@ -37,7 +37,7 @@ from hub.store.backup.unread import (
     is_possible,
     unread_pack,
 )
-from hub.store.startup import DATABASE, FIRMWARE, KEY_FILE, MEDIA
+from hub.store.names import DATABASE, FIRMWARE, KEY_FILE, MEDIA
 
 FORMAT = 1
 HEAD = "sitehub-backup.json"

@@ -49,7 +49,7 @@ from hub.store.backup.snapshot import check_copy, read_snapshot, refuse_if_erase
 from hub.store.backup.unread import UnreadPack, unread_pack
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.media.packs import SUFFIX
-from hub.store.startup import DATABASE
+from hub.store.names import DATABASE
 
 _NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
 _STAMP = "%Y%m%d-%H%M%S"

@@ -22,11 +22,11 @@ from hub.store.disk import Disk
 from hub.store.health import DAMAGE, describe, primary_code
 from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
+from hub.store.names import DATABASE, FIRMWARE, MEDIA
 from hub.store.people.holdings import doubt_holdings
 from hub.store.sqlite.log_state import load_log_state, new_log_id
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations, refuse_unknown
 from hub.store.sqlite.sql import checked, one, secure_deletion
-from hub.store.startup import DATABASE, FIRMWARE, MEDIA
 
 #: 1 MB, if pages have 4 KB.
 _STEP_PAGES = 256

@@ -19,7 +19,7 @@ from hub.errors import BackupFault
 from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import PICTURE_SIZE, StoredImage
 from hub.store.media.packs import SUFFIX, as_day, day_bounds, known_images
-from hub.store.startup import MEDIA
+from hub.store.names import MEDIA
 
 #: After so many failed reads in a file, a step that cannot be read counts as unread as a whole.
 MAX_FAILED_READS = 256

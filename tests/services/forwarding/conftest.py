@@ -16,7 +16,8 @@ import trio
 from standardwebhooks import Webhook
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection, TargetView
+from hub.services.forwarding.targets import Selection
+from hub.services.forwarding.views import TargetView
 from hub.store.names import DATABASE
 from hub.store.records.retention import DayUse
 from tests.support.clock import FrozenClock

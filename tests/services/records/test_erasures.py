@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
+from hub.live.frame_ring import TracedUpload
 from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
-from hub.services.devices.frame_trace import TracedUpload
 from hub.services.people.register import PersonChange
 from hub.services.records import erasures
 from hub.services.records.erasures import Subject

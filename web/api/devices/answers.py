@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from hub.services.admission.enrolment import CodeMatch, PendingDevice
+from hub.live.pending_devices import PendingDevice
+from hub.services.admission.enrolment import CodeMatch
 from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
 from hub.services.devices.views import Connects, DeviceView, Suspicion
 from hub.wire.times import format_rfc3339

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person as RegisterPerson
-from hub.services.people.sync.people_sync import DevicePeople
+from hub.services.people.sync.numbers import DevicePeople
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Pid, Time
 from web.api.endpoint import PREFIX

@@ -6,16 +6,16 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.services.forwarding.forwarder import TargetState
+from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import (
     DeadLetter,
     DeadLetterKind,
-    Delivery,
     Gap,
     PictureChoice,
     TargetKind,
-    TargetState,
-    TargetView,
 )
+from hub.services.forwarding.views import TargetView
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import RecordKind
 from web.api.answers import Did, Time

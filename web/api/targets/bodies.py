@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.services.forwarding.checks import MAX_CA_LENGTH
+from hub.services.forwarding.mqtt.options import MqttOptions
+from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.targets import (
-    MAX_CA_LENGTH,
     MAX_NAME_LENGTH,
-    Identity,
-    MqttOptions,
     PictureChoice,
     Selection,
     TargetChange,

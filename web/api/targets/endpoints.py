@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.services.forwarding.targets import MAX_CA_LENGTH
+from hub.services.forwarding.checks import MAX_CA_LENGTH
 from web.api.endpoint import PREFIX, Endpoint
 from web.api.targets.answers import (
     AddedTarget,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from hub.services import Services
-from hub.services.forwarding.targets import MAX_CA_LENGTH
+from hub.services.forwarding.checks import MAX_CA_LENGTH
 from web.api.endpoint import Nothing
 from web.api.resource import Resource
 from web.api.routes import Call, Routes, id_of, seq_of

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.services.admission.enrolment import PendingDevice
+from hub.live.pending_devices import PendingDevice
 from web import auth
 from web.pages.cameras.pending_list import page_url, read_back
 from web.pages.labels import done_sentence

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 from quart import request
 
-from hub.services.admission.enrolment import PendingDevice, RefusalCode
+from hub.live.pending_devices import PendingDevice
+from hub.live.refusal_reasons import RefusalCode
 from web import auth, language
 from web.language import ngettext
 from web.pages.labels import clock_offset, waiting_reasons

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.people.register import SyncState
-from hub.services.people.sync.people_sync import DevicePeople
+from hub.services.people.sync.numbers import DevicePeople
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.device_errors import device_message

@@ -10,14 +10,10 @@ from msgspec.structs import asdict, replace
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
-from hub.services.forwarding.targets import (
-    DeadLetter,
-    Delivery,
-    Gap,
-    TargetChange,
-    TargetState,
-    TargetView,
-)
+from hub.services.forwarding.forwarder import TargetState
+from hub.services.forwarding.sender import Delivery
+from hub.services.forwarding.targets import DeadLetter, Gap, TargetChange
+from hub.services.forwarding.views import TargetView
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.faults import Fault

@@ -53,10 +53,11 @@ from hub.services.people.import_export.plan import (
     count_names,
     refusal_of,
 )
-from hub.services.people.register import MAX_PEOPLE, Expected, People, Person, PersonPut, Stored
+from hub.services.people.register import MAX_PEOPLE, People, Person
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import MAX_FILE_MB, BadPhoto
 from hub.store.disk import DIRECTORY_MODE
+from hub.store.people.people import Expected, PersonPut, Stored
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -18,12 +18,12 @@ from hub.services.audit import Actor
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Device, Devices
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
-from hub.services.people.register import Category, People, PersonChange
+from hub.services.people.register import People, PersonChange
 from hub.services.people.sync.device_check import Comparison, Progress
 from hub.services.people.sync.pusher import SyncTools
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import ItemResult
-from hub.store.people.person_rows import Gender
+from hub.store.people.person_rows import Category, Gender
 from hub.wire.commands.answers import Person as DeviceRow
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete

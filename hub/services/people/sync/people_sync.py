@@ -27,10 +27,9 @@ from hub.services.people.register import People
 from hub.services.people.sync.decisions import Decisions
 from hub.services.people.sync.device_check import DeviceCheck
 from hub.services.people.sync.frames import Frames
-from hub.services.people.sync.numbers import DevicePeople as DevicePeople
-from hub.services.people.sync.numbers import Numbers
+from hub.services.people.sync.numbers import DevicePeople, Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
-from hub.store.people.device_people import PeopleState as PeopleState
+from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
 from hub.store.people.holdings import SyncState
 from hub.upload_priority import UploadPriority

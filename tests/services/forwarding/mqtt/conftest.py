@@ -13,7 +13,9 @@ import trio
 
 from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import MqttOptions, Selection, TargetView
+from hub.services.forwarding.mqtt.options import MqttOptions
+from hub.services.forwarding.targets import Selection
+from hub.services.forwarding.views import TargetView
 from hub.store.tables.devices import NewDevice
 from hub.store.targets.target import DeadLetter
 from hub.wire.uploads.bodies import CheckedUpload

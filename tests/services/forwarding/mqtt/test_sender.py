@@ -15,9 +15,11 @@ from msgspec import Raw
 from hub.errors import BadParameter
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.mqtt import sender as mqtt_sender
+from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
+from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.retries import RetryPlan
-from hub.services.forwarding.targets import Identity, MqttOptions, Selection, TargetChange
+from hub.services.forwarding.targets import Selection, TargetChange
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail

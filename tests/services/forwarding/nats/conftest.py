@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection, TargetView
+from hub.services.forwarding.targets import Selection
+from hub.services.forwarding.views import TargetView
 from tests.services.forwarding.conftest import open_forwarding_hub
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices

@@ -12,7 +12,9 @@ import trio
 
 from hub.errors import BadParameter
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Identity, TargetChange, TargetView
+from hub.services.forwarding.nats.identity import Identity
+from hub.services.forwarding.targets import TargetChange
+from hub.services.forwarding.views import TargetView
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
 from tests.support.authority import Authority
 from tests.support.clock import FrozenClock

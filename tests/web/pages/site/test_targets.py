@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import DeadLetter, Delivery
+from hub.services.forwarding.sender import Delivery
+from hub.services.forwarding.targets import DeadLetter
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
