@@ -47,6 +47,7 @@ _ARCHIVES = {
     "path": N_("A file in the ZIP points to another folder: %(value)s. It was not unpacked."),
     "name": N_("A file in the ZIP has an invalid name: %(value)s."),
     "encrypted": N_("The ZIP file is encrypted. Pack the photos without a password."),
+    "workbook": N_("This is an Excel workbook. In Excel, save it as “CSV UTF-8”, and choose that."),
     "several csv": N_("There are several tables in the ZIP file. Leave one in it."),
 }
 

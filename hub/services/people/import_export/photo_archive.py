@@ -33,13 +33,15 @@ _PHOTO_TYPES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 #: What systems put into archives by themselves.
 _LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
+#: A file that every workbook of Excel (.xlsx) has, which is a ZIP too.
+_WORKBOOK = "xl/workbook.xml"
 #: What zipfile raises beside BadZipFile for a damaged archive.
 _FAULTS = (ValueError, EOFError, NotImplementedError, RuntimeError, OverflowError, struct.error)
 #: The header in front of a file's data, without its name.
 _HEADER_BYTES = 30
 
 ArchiveFault = Literal[
-    "no zip", "size", "files", "bomb", "path", "name", "encrypted", "several csv"
+    "no zip", "size", "files", "bomb", "path", "name", "encrypted", "several csv", "workbook"
 ]
 EntryFault = Literal["large", "damaged"]
 
@@ -83,6 +85,8 @@ class PhotoArchive:
             self._entries = {_name_of(entry): entry for entry in entries}
             _check_entries(self._entries, len(entries), path.stat().st_size)
             _check_places(everything, self._zip.start_dir)
+            if _WORKBOOK in self._entries:
+                raise BadArchive("workbook", "this is an Excel workbook: save it as CSV (UTF-8)")
             names = [name for name in self._entries if not _is_left_out(name)]
             self.photos: Mapping[str, Sequence[str]] = _by_key(names)
             self.csv_name = _csv_name(names)

@@ -207,6 +207,13 @@ def test_two_csv_files_are_refused(path: Path) -> None:
     assert caught.value.fault == "several csv"
 
 
+def test_a_workbook_of_excel_is_told_what_to_do(path: Path) -> None:
+    write(path, "[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml")
+    with pytest.raises(BadArchive, match=r"save it as CSV \(UTF-8\)") as caught:
+        PhotoArchive(path)
+    assert caught.value.fault == "workbook"
+
+
 @pytest.mark.parametrize("data", [b"", b"name\r\nAda\r\n", b"PK\3\4" + b"\0" * 50])
 def test_what_is_no_zip_is_refused(path: Path, data: bytes) -> None:
     path.write_bytes(data)
