@@ -329,7 +329,8 @@ async def test_the_strip_says_of_a_camera_that_is_not_let_in_that_it_is_refused(
     hub.refuse("2", "code-mismatch")
     await admin.get("/strip")
     assert 'title="Omega · Refused"' in admin.text
-    assert 'class="chip chip-refused"' in admin.text
+    assert '<a class="chip chip-refused" href="/cameras/2"' in admin.text
+    assert '<a href="/cameras?state=refused"><span class="state state-refused">' in admin.text
     assert admin.text.index("Omega") < admin.text.index("Alpha")
     assert "1 camera refused" in admin.text
     assert '<span class="chip-since">refused</span>' in admin.text

@@ -160,7 +160,10 @@ def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
         state=state,
         state_text=gettext(DEVICE_STATES[state]),
         note=_absence_note(camera, state),
-        url="/" + wall_filter.query(did=None if chosen else camera.did),
+        # Its page says which check fails and what to do; there is nothing new to show here.
+        url=f"/cameras/{camera.did}"
+        if state == "refused"
+        else "/" + wall_filter.query(did=None if chosen else camera.did),
         chosen=chosen,
     )
 
