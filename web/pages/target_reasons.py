@@ -7,6 +7,7 @@ system has said, which stays as it is where it is not known here.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from web.language import N_, gettext
 
@@ -87,12 +88,15 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(_BEFORE + "".join(texts) + _AFTER, re.IGNORECASE)
 
 
-_PATTERNS = [(template, _pattern(template)) for template in _TEMPLATES]
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Made when a reason is first shown: it takes longer than many a page."""
+    return [(template, _pattern(template)) for template in _TEMPLATES]
 
 
 def target_reason(reason: str) -> str:
     """Return a reason in the language of the page, as far as it is known."""
-    for template, pattern in _PATTERNS:
+    for template, pattern in _patterns():
         if (found := pattern.fullmatch(reason)) is not None:
             parts = {name: target_reason(part) for name, part in found.groupdict().items()}
             return gettext(template) % parts
