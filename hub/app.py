@@ -27,6 +27,7 @@ from hub.net.open_files import require_open_files
 from hub.net.sntp import serve_sntp
 from hub.outside import Outside
 from hub.process.control.channel import remove_channel_file, serve_control
+from hub.process.control.request import AnswerApi
 from hub.process.memory import release_regularly, share_one_heap
 from hub.process.parts import BeginEnd, Part, start_part, watch_for_end
 from hub.process.signals import reload_on_signal, watch_stop_signals
@@ -50,14 +51,17 @@ _CLOSE_PORTS_SECONDS = 7.0
 
 
 class ServeWeb(Protocol):
-    """The web server, which the caller passes in: this package does not import `web`."""
+    """The web server, which the caller passes in: this package does not import `web`.
+
+    It reports started with what answers the command line's calls of the API.
+    """
 
     async def __call__(
         self,
         services: Services,
         *,
         shutdown: trio.Event,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[AnswerApi] = trio.TASK_STATUS_IGNORED,
     ) -> None: ...
 
 
@@ -188,7 +192,9 @@ async def _run_parts(
             await ports.start(watch_for_end, closing, begin_end)
             start = partial(start_part, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
-            await start("the web port", partial(serve_web, services, shutdown=closing))
+            api: AnswerApi = await start(
+                "the web port", partial(serve_web, services, shutdown=closing)
+            )
             async with trio.open_nursery() as clients:
                 await clients.start(watch_for_end, closing, begin_end)
                 start = partial(start_part, clients, closing)
@@ -196,7 +202,7 @@ async def _run_parts(
                     await start("the time for cameras", partial(_serve_time, services, port))
                 # Here, because it stops the cameras while they are still connected.
                 await start("stopping moved cameras", services.cameras.pan_tilt.run)
-                await start("the control channel", partial(serve_control, services))
+                await start("the control channel", partial(serve_control, services, api))
                 if demo_cameras is not None:
                     await start("the simulated cameras", partial(demo_cameras, services))
                 await announce(services)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,14 @@ from hub.outside import Outside
 from hub.process import signals
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
-from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
+from hub.process.control.request import ApiCall
 from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.devices.directory import NewDevice
 from hub.services.urls import device_urls
 from tests.support.ports import free_port
+from web.api.owner import answer_owner
+from web.app import create_app
 
 CONFIG = Config(
     web=WebConfig(bind="127.0.0.1", tls=False),
@@ -37,6 +40,7 @@ CONFIG = Config(
 )
 STARTED = Loaded(CONFIG, Sources(Path("is not read")))
 
+NEW = {"sn": "SN-A", "code": "1"}
 WebServer = Callable[..., Awaitable[None]]
 
 
@@ -47,8 +51,12 @@ async def quiet_web(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """A web server without connections, until `shutdown`."""
-    task_status.started()
+    task_status.started(partial(answer_owner, create_app(services)))
     await shutdown.wait()
+
+
+def call(method: str, path: str, body: object = None) -> ApiCall:
+    return ApiCall(method, path, "" if body is None else json.dumps(body))
 
 
 async def nothing(services: Services) -> None:
@@ -260,20 +268,25 @@ async def test_a_running_hub_executes_control_requests(
 ) -> None:
     async with running(tmp_path) as services:
         with services.core.changes.subscribe() as changes:
-            did = await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+            added = await ask_running_hub(tmp_path, call("POST", "devices", NEW))
+            did = added["did"]
             # The hub's health and clock may change as well.
             with trio.fail_after(30):
                 while did not in [change.key for change in await changes.next()]:
                     pass
-        [listed] = await ask_running_hub(tmp_path, ListDevices())
-        assert (listed.did, listed.sn, listed.state) == (did, "SN-A", "offline")
+        [listed] = (await ask_running_hub(tmp_path, call("GET", "devices")))["items"]
+        assert (listed["did"], listed["sn"], listed["state"]) == (did, "SN-A", "offline")
         [entry] = await ask_running_hub(tmp_path, ListAudit(limit=10))
-        assert (entry.who, entry.action, entry.target) == ("command line", "device.add", did)
+        assert (entry.who, entry.action, entry.target) == (
+            "command line",
+            "device.add",
+            f"{did} SN-A",
+        )
         assert await ask_running_hub(tmp_path, ListAudit(limit=10, before=entry.id)) == []
         with pytest.raises(StartFault, match=r"^sn: "):
-            await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+            await ask_running_hub(tmp_path, call("POST", "devices", NEW))
     with pytest.raises(StartFault, match="starting or stopping"):
-        await ask_running_hub(tmp_path, ListDevices())
+        await ask_running_hub(tmp_path, call("GET", "devices"))
 
 
 async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
@@ -291,10 +304,11 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
         audited.append((action, target))
 
     async with trio.open_nursery() as nursery, running(tmp_path) as services:
+        await ask_running_hub(tmp_path, call("POST", "devices", NEW | {"did": "12"}))
         services.cameras.devices.remove, services.core.audit.add = remove, audit
-        nursery.start_soon(ask_running_hub, tmp_path, RemoveDevice("12"))
+        nursery.start_soon(ask_running_hub, tmp_path, call("DELETE", "devices/12"))
         await begun.wait()
-    assert audited == [("device.remove", "12")]
+    assert audited == [("device.remove", "12 SN-A")]
 
 
 async def test_a_changed_log_level_applies_at_once(tmp_path: Path) -> None:
@@ -312,15 +326,13 @@ async def test_a_changed_log_level_applies_at_once(tmp_path: Path) -> None:
 
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
     async with open_hub(STARTED, tmp_path, closing=trio.Event()) as services:
-        did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
-        entries = await services.core.audit.newest()
-        assert [(e.who, e.action, e.target) for e in entries] == [
-            (Actor("command line").who, "device.add", did)
-        ]
+        await answer_owner(create_app(services), "POST", "devices", json.dumps(NEW).encode())
+        (entry,) = await services.core.audit.newest()
+        assert (entry.who, entry.address, entry.action) == ("command line", "", "device.add")
 
 
 async def test_a_control_request_is_printed_without_its_secrets() -> None:
-    assert "SECRET" not in repr(AddDevice(NewDevice(sn="SN", code="SECRET")))
+    assert "SECRET" not in repr(call("POST", "devices", {"sn": "SN", "code": "SECRET"}))
 
 
 @pytest.mark.parametrize(

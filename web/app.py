@@ -55,7 +55,7 @@ def create_app(services: Services) -> HubQuart:
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
     )
-    app.bodies, app.changes = Bodies(web), services.changes
+    app.bodies, app.carry_out = Bodies(web), services.changes.carry_out
 
     def take_over(config: Config) -> None:
         app.bodies.configure(config.web)

@@ -32,7 +32,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub import metrics
 from hub.log import limited, place_of
-from hub.services.changes import Changes, named, waiting_for_input
+from hub.services.changes import CarryOut, named, waiting_for_input
 from web.http.bodies import Bodies
 from web.http.budget import BodySender
 from web.http.streamed_body import StreamedBody
@@ -238,7 +238,7 @@ class HubQuart(QuartTrio):
     url_rule_class = _Rule  # type: ignore[assignment]
     #: The bodies in flight, including those of requests that are answered in front of Quart.
     bodies: Bodies
-    changes: Changes
+    carry_out: CarryOut
 
     def log_exception(self, exception_info: Any) -> None:
         """Log a fault of a view, at most once a minute for each place in the code."""
@@ -261,7 +261,7 @@ class HubQuart(QuartTrio):
                 request_body().keep_room(resources)
                 return await dispatch(request_context)
 
-        return await self.changes.carry_out(change)
+        return await self.carry_out(change)
 
 
 def request_body() -> RequestBody:

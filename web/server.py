@@ -41,6 +41,7 @@ from hub.net.open_files import connection_limit
 from hub.services import Services
 from web import error_responses
 from web.api.devices.commands import commands_api
+from web.api.owner import AnswerOwner, answer_owner
 from web.auth import address_of
 from web.device_api.uploads import device_api, is_of_devices, on_plain_port, refuse
 from web.http.answers import AnswerBudget
@@ -67,12 +68,13 @@ async def serve(
     bodies: Bodies,
     *,
     shutdown: trio.Event,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[AnswerOwner] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` and the paths of devices until `shutdown`, then finish requests in progress.
 
-    `bodies` are those of `app`, so that all uploads share one budget. Reports started once the
-    ports are open and the application is ready. Raises StartFault if a port cannot be opened.
+    `bodies` are those of `app`, so that all uploads share one budget. Reports started, with what
+    answers the command line, once the ports are open and the application is ready. Raises
+    StartFault if a port cannot be opened.
     """
     web, devices = services.config.web, services.config.devices
     api = device_api(services, bodies)
@@ -120,7 +122,7 @@ async def serve(
                         connections,
                     )
                 )
-            task_status.started()
+            task_status.started(partial(answer_owner, app))
             await shutdown.wait()
             accepting.cancel_scope.cancel()
         closing.set()

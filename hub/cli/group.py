@@ -24,10 +24,9 @@ def group() -> None:
 @data_option()
 def add(data_dir: Path, name: str, dids: tuple[str, ...]) -> None:
     """Add a group; print its id."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import AddGroup
+    from hub.cli.requests import call_api
 
-    click.echo(execute(data_dir, AddGroup(name, dids)))
+    click.echo(call_api(data_dir, "POST", "groups", body={"name": name, "dids": dids})["id"])
 
 
 @group.command("list")
@@ -36,16 +35,15 @@ def add(data_dir: Path, name: str, dids: tuple[str, ...]) -> None:
 def list_groups(data_dir: Path, as_json: bool) -> None:
     """List the groups by name."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.people import ListGroups
+    from hub.cli.requests import call_api
 
-    found = execute(data_dir, ListGroups())
+    found = call_api(data_dir, "GET", "groups")["items"]
     if as_json:
-        print_json([{"id": one.id, "name": one.name, "dids": one.dids} for one in found])
+        print_json(found)
     else:
         print_table(
             ("GROUP", "NAME", "CAMERAS"),
-            [(str(one.id), one.name, " ".join(one.dids)) for one in found],
+            [(str(one["id"]), one["name"], " ".join(one["dids"])) for one in found],
         )
 
 
@@ -61,13 +59,10 @@ def set_(
     """Rename GROUP (an id or a name), or give it other cameras."""
     if dids and no_devices:
         raise click.UsageError("give either --device or --no-devices")
-    from msgspec import UNSET
-
-    from hub.cli.requests import execute
-    from hub.process.control.people import SetGroup
-
-    given = dids if dids or no_devices else UNSET
-    execute(data_dir, SetGroup(group, UNSET if name is None else name, given))
+    body: dict[str, object] = {} if name is None else {"name": name}
+    if dids or no_devices:
+        body["dids"] = dids
+    _call(data_dir, "PUT", group, body)
 
 
 @group.command("remove")
@@ -75,7 +70,12 @@ def set_(
 @data_option()
 def remove(data_dir: Path, group: str) -> None:
     """Remove GROUP (an id or a name). Its cameras and its people stay."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import RemoveGroup
+    _call(data_dir, "DELETE", group)
 
-    execute(data_dir, RemoveGroup(group))
+
+def _call(data_dir: Path, method: str, group: str, body: object = None) -> None:
+    from hub.cli.requests import call_api, find_item
+
+    groups = call_api(data_dir, "GET", "groups")["items"]
+    found = find_item(groups, group, "group", "name", "id")
+    call_api(data_dir, method, "groups", found["id"], body=body)

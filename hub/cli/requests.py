@@ -1,32 +1,68 @@
-"""Executing a control request: in the running hub, or if none runs, in this process."""
+"""Calls of the API and control requests: in the running hub, or if none runs, in this process."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import msgspec
 import trio
 
-from hub.app import open_hub
 from hub.cli.output import print_line
 from hub.config_sources import Sources
 from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel
-from hub.process.control.request import ControlRequest
+from hub.process.control.request import ApiCall, ControlRequest
+from hub.services import Services
 from hub.store.backup.restore import complete_restore
 from hub.store.commit.patience import Patience, waits_with
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: How long to wait for a hub that is starting or stopping, or for another command.
 _MAX_WAIT_SECONDS = 15.0
+_NOT_UTF8 = "the arguments are not all UTF-8 text"
 
 
-def execute(data_dir: Path, request: ControlRequest[R]) -> R:
+def call_api(
+    data_dir: Path,
+    method: str,
+    *path: object,
+    body: object = None,
+    needs_hub: bool = False,
+    **query: object,
+) -> Any:
+    """Call the API with the owner's right, and return the decoded answer.
+
+    `path`: the parts below /api/hub/v1. None in the query is not sent.
+    Raises HubErrors with a message for the person who ran the command.
+    """
+    given = {name: value for name, value in query.items() if value is not None}
+    try:
+        where = "/".join(quote(str(part), safe="") for part in path)
+        where += f"?{urlencode(given)}" if given else ""
+        text = "" if body is None else msgspec.json.encode(body).decode()
+    except UnicodeEncodeError:
+        raise StartFault(_NOT_UTF8) from None
+    return execute(data_dir, ApiCall(method, where, text), needs_hub=needs_hub)
+
+
+def find_item(items: list[dict[str, Any]], which: str, what: str, *keys: str) -> dict[str, Any]:
+    """Return the item of which one of `keys`, in this order, is `which`. Raises StartFault."""
+    for key in keys:
+        for one in items:
+            if str(one[key]) == which:
+                return one
+    raise StartFault(f"no {what} {which[:64]}")
+
+
+def execute(data_dir: Path, request: ControlRequest[R], *, needs_hub: bool = False) -> R:
     """Execute `request` on the data directory, and return the result.
 
     Raises HubErrors with a message for the person who ran the command.
@@ -39,7 +75,7 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
         try:
             with data_directory.held(data_dir, "command"):
                 complete_restore(data_dir)
-                if request.needs_running_hub:
+                if needs_hub or request.needs_running_hub:
                     raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
                 return trio.run(_execute_here, data_dir, request)
         except data_directory.DirectoryInUse as error:
@@ -51,12 +87,32 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
 
 
 async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
+    from hub.app import open_hub
+
     channel.remove_channel_file(data_dir)
     loaded = Sources(data_dir, os.environ).load()
     async with open_hub(loaded, data_dir, closing=trio.Event()) as services:
         # The person who ran the command waits for all that follows from it, or ends it.
         with waits_with(Patience(_say_slow)):
+            if isinstance(request, ApiCall):
+                answer: R = await _call_here(services, request)
+                return answer
             return await request.perform(services)
+
+
+async def _call_here(services: Services, call: ApiCall) -> Any:
+    from web.api.owner import answer_owner
+    from web.app import create_app
+
+    app = create_app(services)
+    app.carry_out = _carry_out
+    answer = await answer_owner(app, call.method, call.path, call.body.encode())
+    return msgspec.json.decode(answer)
+
+
+async def _carry_out(work: Callable[[], Awaitable[T]]) -> T:
+    """Carry out a change whose caller waits for all of it."""
+    return await work()
 
 
 def _say_slow(reason: str) -> None:
@@ -68,4 +124,4 @@ def _check_text(request: ControlRequest[Any]) -> None:
     try:
         msgspec.json.encode(request)
     except UnicodeEncodeError:
-        raise StartFault("the arguments are not all UTF-8 text") from None
+        raise StartFault(_NOT_UTF8) from None

@@ -12,9 +12,7 @@ from hub.cli.options import data_option, read_password, read_pem
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.process.control.targets import AddTarget, ListedTarget
-    from hub.services.forwarding.nats.identity import Identity
-    from hub.services.forwarding.targets import PictureChoice, Selection, TargetKind
+    from hub.services.forwarding.targets import PictureChoice, TargetKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,33 +140,29 @@ def add(
     Only a webhook has a secret. Give either KIND with --url, or --file.
     """
     from hub.cli.output import print_json
-    from hub.cli.requests import execute
-    from hub.process.control.targets import AddTarget
-    from hub.services.forwarding.mqtt.options import MqttOptions
-    from hub.services.forwarding.targets import Selection
+    from hub.cli.requests import call_api
 
-    mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
-    selection = Selection(
-        kinds=_kinds(kinds),  # type: ignore[arg-type]
-        dids=_numbers("--cameras", cameras),
-        types=tuple(map(int, _numbers("--types", types))),
-        alarms=not no_alarms,
-        pictures=pictures or "none",
-    )
+    mqtt = _given(home_assistant=home_assistant, commands=commands)
+    body = {
+        **_selection(kinds or "", cameras or "", types or ""),
+        "name": name,
+        "alarms": not no_alarms,
+        "pictures": pictures or "none",
+        "from": begin,
+    }
     if file is not None:
         said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
-        if any(said) or mqtt != MqttOptions():
+        if any(said) or mqtt:
             raise click.UsageError("--file says where the target is: leave out what it says")
-        request = _of_file(data_dir, file, name, selection, begin)
+        body |= _of_file(data_dir, file)
     elif kind is None or not url:
         raise click.UsageError("KIND and --url are expected, or --file")
     else:
-        identity = _identity(data_dir, user, password_stdin, cert, key)
-        authority = _read(data_dir, ca) or ""
-        request = AddTarget(
-            kind, url, name, authority, selection, hub_name, begin, identity, partition, mqtt
-        )
-    print_json(execute(data_dir, request))
+        body |= {"kind": kind, "url": url, "hub": hub_name, "partition": partition} | mqtt
+        body |= _identity(data_dir, user, password_stdin, cert, key)
+        body["ca"] = _read(data_dir, ca) or ""
+    added = call_api(data_dir, "POST", "targets", body=body)
+    print_json({name: added[name] for name in ("id", "secret") if name in added})
 
 
 @target.command("list")
@@ -177,12 +171,13 @@ def add(
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the targets with their state and how many records they are behind."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.targets import ListTargets
+    from hub.cli.requests import call_api
 
-    found = execute(data_dir, ListTargets())
+    found = call_api(data_dir, "GET", "targets")["items"]
     if as_json:
-        print_json(found)
+        left_out = ("alarms", "created_at")
+        shown = [one | {"gaps": len(one["gaps"])} for one in found]
+        print_json([{n: v for n, v in one.items() if n not in left_out} for one in shown])
     else:
         print_table(
             ("TARGET", "KIND", "NAME", "STATE", "BEHIND", "PARKED", "GAPS", "WHY"),
@@ -224,20 +219,17 @@ def set_(
     Giving a user or a certificate replaces the whole identity. An empty list of kinds, cameras or
     types means all.
     """
-    from hub.cli.requests import execute
-    from hub.process.control.targets import ChangeTarget
-    from hub.services.forwarding.mqtt.options import MqttOptions
-
-    chosen = None if kinds is None else _kinds(kinds)
-    identity = _identity(data_dir, user, password_stdin, cert, key)
-    mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
-    dids = None if cameras is None else _numbers("--cameras", cameras)
-    numbers = None if types is None else tuple(map(int, _numbers("--types", types)))
-    authority = _read(data_dir, ca)
-    execute(
-        data_dir,
-        ChangeTarget(which, name, url, authority, chosen, pictures, identity, mqtt, dids, numbers),
+    body = _given(
+        name=name,
+        url=url,
+        ca=_read(data_dir, ca),
+        pictures=pictures,
+        home_assistant=home_assistant,
+        commands=commands,
     )
+    body |= _selection(kinds, cameras, types)
+    body |= _identity(data_dir, user, password_stdin, cert, key)
+    _call(data_dir, "PATCH", which, body=body)
 
 
 @target.command("remove")
@@ -245,10 +237,7 @@ def set_(
 @data_option()
 def remove(data_dir: Path, which: str) -> None:
     """Remove a target. Nothing more is sent to it."""
-    from hub.cli.requests import execute
-    from hub.process.control.targets import RemoveTarget
-
-    execute(data_dir, RemoveTarget(which))
+    _call(data_dir, "DELETE", which)
 
 
 @target.command("test")
@@ -257,14 +246,12 @@ def remove(data_dir: Path, which: str) -> None:
 def test(data_dir: Path, which: str) -> None:
     """Send a test message and report the result. Exit status 1 if it failed."""
     from hub.cli.output import print_line
-    from hub.cli.requests import execute
-    from hub.process.control.targets import TestTarget
 
-    delivery = execute(data_dir, TestTarget(which))
-    if delivery.reason:
-        raise StartFault(f"it was not delivered: {delivery.reason}")
-    answer = "" if delivery.status is None else f": it answered {delivery.status}"
-    print_line(f"delivered in {delivery.took_ms} ms{answer}")
+    delivery = _call(data_dir, "POST", which, "test")
+    if delivery["reason"]:
+        raise StartFault(f"it was not delivered: {delivery['reason']}")
+    answer = "" if delivery["status"] is None else f": it answered {delivery['status']}"
+    print_line(f"delivered in {delivery['took_ms']} ms{answer}")
 
 
 @target.command("retry")
@@ -273,60 +260,66 @@ def test(data_dir: Path, which: str) -> None:
 def retry(data_dir: Path, which: str) -> None:
     """Retry at once what is waiting, held or refused."""
     from hub.cli.output import print_line
-    from hub.cli.requests import execute
-    from hub.process.control.targets import RetryTarget
 
-    now = execute(data_dir, RetryTarget(which))
-    print_line(f"{now.state}, {now.behind} records behind, {now.parked} refused")
+    now = _call(data_dir, "POST", which, "retry")
+    print_line(f"{now['state']}, {now['behind']} records behind, {now['parked']} refused")
 
 
-def _of_file(
-    data_dir: Path,
-    path: Path,
-    name: str,
-    selection: Selection,
-    begin: Literal["now", "beginning"],
-) -> AddTarget:
-    """Return a request whose connection is read from a file. Raises StartFault."""
+def _call(data_dir: Path, method: str, which: str, *path: str, body: object = None) -> Any:
+    from hub.cli.requests import call_api, find_item
+
+    targets = call_api(data_dir, "GET", "targets")["items"]
+    id = find_item(targets, which, "target", "id", "name")["id"]
+    return call_api(data_dir, method, "targets", id, *path, body=body)
+
+
+def _of_file(data_dir: Path, path: Path) -> dict[str, object]:
+    """Return what a file says of the connection. Raises StartFault."""
+    import msgspec
+
     from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
-    from hub.process.control.targets import AddTarget
     from hub.services.forwarding.target_file import read_target_file
 
     try:
         found = read_target_file(read_source(data_dir, path))
     except BadParameter as error:
         raise StartFault(f"{path} cannot be used: {error}") from error
-    return AddTarget(
-        found.kind,
-        found.url,
-        name,
-        found.ca,
-        selection,
-        found.hub,
-        begin,
-        found.identity,
-        found.partition,
-        suggested=found.name,
+    said: dict[str, object] = msgspec.structs.asdict(found)
+    said["suggested"] = said.pop("name")
+    return said
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    numbers = (one["behind"], one["parked"], len(one["gaps"]))
+    known = (one["id"], one["kind"], one["name"], one["state"], *numbers, one["reason"])
+    return tuple(map(str, known))
+
+
+def _given(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _selection(kinds: str | None, cameras: str | None, types: str | None) -> dict[str, object]:
+    """Return what of the selection is given. Raises UsageError."""
+    return _given(
+        kinds=None if kinds is None else _kinds(kinds),
+        dids=None if cameras is None else _numbers("--cameras", cameras),
+        types=None if types is None else tuple(map(int, _numbers("--types", types))),
     )
 
 
-def _row(one: ListedTarget) -> tuple[str, ...]:
-    numbers = (one.behind, one.parked, one.gaps)
-    return (str(one.id), one.kind, one.name, one.state, *map(str, numbers), one.reason)
-
-
-def _kinds(text: str | None) -> tuple[str, ...]:
+def _kinds(text: str) -> tuple[str, ...]:
     """Return the kinds of records in a list. Raises UsageError."""
-    kinds = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    kinds = tuple(part.strip() for part in text.split(",") if part.strip())
     if wrong := [kind for kind in kinds if kind not in _KINDS]:
         raise click.UsageError(f"--kinds: {wrong[0]!r} is none of {', '.join(_KINDS)}")
     return kinds
 
 
-def _numbers(option: str, text: str | None) -> tuple[str, ...]:
+def _numbers(option: str, text: str) -> tuple[str, ...]:
     """Return the numbers in a list. Raises UsageError."""
-    numbers = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    numbers = tuple(part.strip() for part in text.split(",") if part.strip())
     for one in numbers:
         if not (one.isascii() and one.isdecimal()) or len(one) > _MAX_DIGITS:
             raise click.UsageError(f"{option}: {one!r} is no number")
@@ -335,13 +328,12 @@ def _numbers(option: str, text: str | None) -> tuple[str, ...]:
 
 def _identity(
     data_dir: Path, user: str, password_stdin: bool, cert: Path | None, key: Path | None
-) -> Identity | None:
-    """Return how the hub authenticates to a target; None if no option says so."""
-    from hub.services.forwarding.nats.identity import Identity
-
+) -> dict[str, object]:
+    """Return how the hub authenticates to a target; empty if no option says so."""
     password = read_password(password_stdin) if user or password_stdin else ""
-    identity = Identity(user, password, _read(data_dir, cert) or "", _read(data_dir, key) or "")
-    return None if identity == Identity() else identity
+    pems = {"cert": _read(data_dir, cert) or "", "key": _read(data_dir, key) or ""}
+    identity: dict[str, object] = {"user": user, "password": password, **pems}
+    return identity if any(identity.values()) else {}
 
 
 def _read(data_dir: Path, path: Path | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import trio
 
@@ -26,12 +27,12 @@ async def start_part(
     part: Part,
     *,
     has_patience: bool = False,
-) -> None:
-    """Start a part, and return when it is ready. Raises StartFault if it cannot start.
+) -> Any:
+    """Start a part; return what it has to say when it is ready. Raises StartFault if it cannot.
 
     `has_patience`: its writes wait as long as the disk does not respond.
     """
-    await nursery.start(_run_part, name, part, closing, has_patience)
+    return await nursery.start(_run_part, name, part, closing, has_patience)
 
 
 async def _run_part(

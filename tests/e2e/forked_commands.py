@@ -24,7 +24,6 @@ _IMPORTED = (
     "hub.__main__",
     "hub.cli.requests",
     "hub.process.control.access",
-    "hub.process.control.devices",
     "hub.app",
     "web.app",
     "web.server",

@@ -28,7 +28,8 @@ HERE = "https://hub:8443"
 def application(hub: HubServices) -> CheckedQuart:
     """An application with a few routes that do nothing but authenticate."""
     app = CheckedQuart(__name__, static_folder=None)
-    app.bodies, app.changes = Bodies(hub.services.config.web), hub.services.changes
+    app.bodies = Bodies(hub.services.config.web)
+    app.carry_out = hub.services.changes.carry_out
     auth.install(app, hub.services)
 
     @app.get("/who", role=None)

@@ -74,7 +74,7 @@ class Site:
 
     def __init__(self, changes: Changes, read: Callable[[], Awaitable[Any]], **web: Any) -> None:
         self.app = HubQuart(__name__)
-        self.app.changes = changes
+        self.app.carry_out = changes.carry_out
         self.app.config["BODY_TIMEOUT"] = None
         self.app.bodies = Bodies(WebConfig(**web))
         #: The result or error of `read`, and the steps that were taken.

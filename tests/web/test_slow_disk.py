@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ from hub.errors import CannotStoreNow, NotAuthorised, StillStoring
 from hub.live.feed import Change
 from hub.process.control.access import AddUser, EnableUser, RemoveUser, SetPassword, SetRole
 from hub.process.control.channel import _respond
-from hub.process.control.request import ControlRequest
+from hub.process.control.request import ApiCall, ControlRequest
 from hub.services import Services, changes
 from hub.services.audit import COMMAND_LINE
 from hub.store.commit import group_commit
@@ -42,6 +42,7 @@ from tests.support.commanded_link import AskedLink
 from tests.support.hub_services import PASSWORD, face
 from tests.support.stores import BlockingJob
 from tests.web.test_damaged_tables import paths_of
+from web.api.owner import answer_owner
 from web.app import create_app
 from web.auth.csrf import token_for
 
@@ -63,7 +64,8 @@ class Site:
         self.token = ""
         self._headers = headers
         self._patch = monkeypatch
-        self._client = create_app(services).test_client(use_cookies=False)
+        app = create_app(services)
+        self._client, self._api = app.test_client(use_cookies=False), partial(answer_owner, app)
         self._gate: BlockingJob | None = None
 
     async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -89,7 +91,7 @@ class Site:
     async def command(self, request: ControlRequest[Any]) -> tuple[int, Any]:
         """As the command line does it."""
         line = msgspec.json.encode({"secret": "s", "operation": request})
-        response = await _respond(self.services, line)
+        response = await _respond(self.services, self._api, line)
         return (200 if response.fault is None else 503), response.fault
 
     @asynccontextmanager
@@ -177,6 +179,10 @@ def api(method: str, path: str, body: object = None) -> Callable[[Site], Awaitab
 
 def command(request: ControlRequest[Any]) -> Callable[[Site], Awaitable[Any]]:
     return lambda site: site.command(request)
+
+
+def owner(method: str, path: str, body: object = None) -> Callable[[Site], Awaitable[Any]]:
+    return command(ApiCall(method, path, "" if body is None else json.dumps(body)))
 
 
 def done(*calls: tuple[str, str, object]) -> Callable[[Site], Awaitable[None]]:
@@ -323,6 +329,9 @@ KINDS = {
         "target.remove",
         done(("POST", "targets", TARGET)),
     ),
+    "group by the command line": Kind(
+        owner("PUT", "groups/1", {"dids": ["1"]}), tells("group", "1"), "group.change", HAS_GROUP
+    ),
     "user added": Kind(command(AddUser("cid", "guard", PASSWORD)), is_there, "user.add"),
     "password": Kind(
         command(SetPassword("ann", "another horse")), is_signed_out, "user.password", sign_in
@@ -449,7 +458,7 @@ async def test_every_unsafe_request_is_carried_out_as_a_change(site: Site) -> No
         carried.append(work)
         raise CannotStoreNow("not now")
 
-    app.changes = SimpleNamespace(carry_out=refuse)  # type: ignore[assignment]
+    app.carry_out = refuse  # type: ignore[assignment]
     client = app.test_client(use_cookies=False)
     routes = [
         (method, re.sub(r"<[^>]+>", "1", rule.rule))

@@ -15,6 +15,7 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
+from hub.services.access.users import User
 from hub.services.alarms.alarms import AlarmChange
 from hub.services.audit import Actor
 from hub.wire.uploads.records import Record, RecordKind
@@ -200,10 +201,10 @@ def _last_event_id() -> int | None:
 
 def _may_read(services: Services, caller: auth.Caller) -> MayRead:
     who = caller.who
-    if not isinstance(who, ApiKey):
+    if isinstance(who, User):
         return auth.remains(services, who)
 
     async def has_key() -> bool:
-        return services.access.api_keys.get(who.appid) is not None
+        return not isinstance(who, ApiKey) or services.access.api_keys.get(who.appid) is not None
 
     return has_key

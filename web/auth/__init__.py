@@ -3,13 +3,14 @@
 current     the services, and the client's address, of the current request
 sessions    users who are signed in by cookie, and their roles
 csrf        checks that forms come from our own pages
-api         callers of the API: a key, a signature (三), or a signed-in user
+api         callers of the API: a key, a signature (三), a signed-in user, or the owner
 signatures  the body of a signed request
 """
 
 from __future__ import annotations
 
 from web.auth.api import (
+    OWNER,
     PASSWORD_HEADER,
     Caller,
     authenticate,
@@ -43,6 +44,7 @@ from web.auth.signatures import (
 )
 
 __all__ = [
+    "OWNER",
     "PASSWORD_HEADER",
     "Caller",
     "FormRefused",

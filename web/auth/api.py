@@ -1,4 +1,4 @@
-"""Callers of the API: an API key (Bearer, or a signature as in 三) or a signed-in user."""
+"""Callers of the API: a key (Bearer, or a signature as in 三), a signed-in user, the owner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.users import Role, User
 from hub.services.access.validation import includes
-from hub.services.audit import Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of
@@ -23,25 +23,31 @@ from web.http.budget import BodySender
 
 #: The own password of a signed-in user, as Base64 of its UTF-8: headers take no other characters.
 PASSWORD_HEADER = "Sitehub-Password"
+#: The extension in the ASGI scope of a call by the owner: no request of the network can have it.
+OWNER = "sitehub.owner"
+
+
+class Owner(Struct, frozen=True):
+    """The account that owns the data directory, by its command line. It may do everything."""
 
 
 class Caller(Struct, frozen=True):
-    """The user or key that calls the API, and its IP address."""
+    """The user or key that calls the API, and its IP address; or the owner, on this computer."""
 
-    who: User | ApiKey
+    who: User | ApiKey | Owner
     address: str
 
     @property
     def is_guard(self) -> bool:
         """Whether it is a guard or more, or a key."""
-        return isinstance(self.who, ApiKey) or includes(self.who.role, "guard")
+        return not isinstance(self.who, User) or includes(self.who.role, "guard")
 
     @property
     def is_admin(self) -> bool:
         """Whether it is an administrator, or a key that may write."""
         if isinstance(self.who, ApiKey):
             return not self.who.read_only
-        return includes(self.who.role, "admin")
+        return not isinstance(self.who, User) or includes(self.who.role, "admin")
 
     @property
     def may_change_targets(self) -> bool:
@@ -53,6 +59,8 @@ class Caller(Struct, frozen=True):
         """The author of audit entries."""
         if isinstance(self.who, ApiKey):
             return Actor(f"key {self.who.appid}", self.address)
+        if isinstance(self.who, Owner):
+            return COMMAND_LINE
         return Actor(f"user {self.who.name}", self.address)
 
     @property
@@ -60,7 +68,7 @@ class Caller(Struct, frozen=True):
         """As whom its bodies count in the budget of uploads."""
         if isinstance(self.who, ApiKey):
             return BodySender("key", self.who.appid)
-        return BodySender("user", self.who.name)
+        return BodySender("user", self.who.name if isinstance(self.who, User) else "")
 
 
 async def require_api(
@@ -71,6 +79,8 @@ async def require_api(
     `lists`: parameters that may be given more than once, but not in a signed request. A view that
     reads the body must pass it to `check_signed_body`.
     """
+    if OWNER in (request.scope.get("extensions") or ()):
+        return Caller(Owner(), "")
     refuse_repeated_parameters(request, () if is_signed(request) else lists)
     return await authenticate(services(), request, client_address(), write=write, role=role)
 
@@ -106,7 +116,7 @@ async def confirm(caller: Caller) -> None:
     A session that was stolen must not be enough. Raises NotAllowed, and TooManyRequests after too
     many failures.
     """
-    if isinstance(caller.who, ApiKey):
+    if not isinstance(caller.who, User):
         return
     try:
         sent = b64decode(request.headers.get(PASSWORD_HEADER, ""), validate=True).decode()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,9 +12,7 @@ from hub.cli.device import csv_import, enrolment
 from hub.cli.device.trace import trace
 from hub.cli.options import data_option, key_option
 
-if TYPE_CHECKING:
-    from hub.process.control.devices import ListedDevice
-
+_SHOWN = ("did", "sn", "name", "state", "ip", "last_seen", "waiting_reason")
 _KEY_HELP = "The device's public key or certificate (PEM); without it the site key applies."
 
 
@@ -45,12 +43,11 @@ def add(
     no_clock_check: bool,
 ) -> None:
     """Enrol a camera and print its did."""
-    from hub.cli.requests import execute
-    from hub.process.control.devices import AddDevice
-    from hub.services.devices.directory import NewDevice
+    from hub.cli.requests import call_api
 
-    new = NewDevice(sn=sn, code=code, did=did, name=name, key=key, clock_trusted=not no_clock_check)
-    click.echo(execute(data_dir, AddDevice(new)))
+    new: dict[str, Any] = {"sn": sn, "code": code, "did": did, "name": name, "key": key}
+    new["clock_trusted"] = not no_clock_check
+    click.echo(call_api(data_dir, "POST", "devices", body=new)["did"])
 
 
 @device.command("list")
@@ -59,12 +56,10 @@ def add(
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the cameras with their states."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.devices import ListDevices
 
-    devices = execute(data_dir, ListDevices())
+    devices = _devices(data_dir)
     if as_json:
-        print_json(devices)
+        print_json([{name: one[name] for name in _SHOWN} for one in devices])
     else:
         print_table(("DID", "SN", "NAME", "STATE", "ADDRESS", "LAST SEEN"), map(_cells, devices))
 
@@ -74,10 +69,9 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, did: str) -> None:
     """Remove a camera. Its records stay."""
-    from hub.cli.requests import execute
-    from hub.process.control.devices import RemoveDevice
+    from hub.cli.requests import call_api
 
-    execute(data_dir, RemoveDevice(did))
+    call_api(data_dir, "DELETE", "devices", did)
 
 
 @device.command("disable")
@@ -130,7 +124,7 @@ def set_(
     if to_site_key:
         changes["key"] = None
     if drop_earlier:
-        changes["previous_key"] = None
+        changes["earlier_key"] = None
     if not changes:
         raise click.UsageError("give a change, such as --name, --code or --key: see --help")
     _change(data_dir, did, **changes)
@@ -151,19 +145,28 @@ def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> No
 
 
 def _change(data_dir: Path, did: str, **changes: Any) -> None:
-    from hub.cli.requests import execute
-    from hub.process.control.devices import ChangeDevice
-    from hub.services.devices.directory import DeviceChange
+    from hub.cli.requests import call_api
 
-    execute(data_dir, ChangeDevice(did, DeviceChange(**changes)))
+    call_api(data_dir, "PATCH", "devices", did, body=changes)
 
 
-def _cells(device: ListedDevice) -> Sequence[str]:
+def _devices(data_dir: Path) -> Iterator[dict[str, Any]]:
+    from hub.cli.requests import call_api
+
+    page: dict[str, Any] = {"next": None}
+    while True:
+        page = call_api(data_dir, "GET", "devices", after=page["next"])
+        yield from page["items"]
+        if page["next"] is None:
+            return
+
+
+def _cells(device: dict[str, Any]) -> Sequence[str]:
     return (
-        device.did,
-        device.sn,
-        device.name,
-        device.waiting_reason or device.state,
-        device.ip or "",
-        device.last_seen or "never",
+        device["did"],
+        device["sn"],
+        device["name"],
+        device["waiting_reason"] or device["state"],
+        device["ip"] or "",
+        device["last_seen"] or "never",
     )

@@ -45,18 +45,17 @@ def export(data_dir: Path, file: Path | None) -> None:
     before an import.
     """
     from hub.cli.outside_files import new_file_outside
-    from hub.cli.requests import execute
-    from hub.process.control.devices import ExportDevices
+    from hub.cli.requests import call_api
 
     if file is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(execute(data_dir, ExportDevices()).encode())
+        sys.stdout.buffer.write(call_api(data_dir, "GET", "devices", "export").encode())
         sys.stdout.buffer.flush()
         return
     try:
         with new_file_outside(data_dir, file) as output:
             # Spreadsheets recognise UTF-8 by the byte order mark.
-            output.write(execute(data_dir, ExportDevices()).encode("utf-8-sig"))
+            output.write(call_api(data_dir, "GET", "devices", "export").encode("utf-8-sig"))
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from hub.cli.options import data_option, key_option
 
-if TYPE_CHECKING:
-    from hub.process.control.devices import ListedPendingDevice, ProvisionedDevice
-
+#: Of a waiting camera, with --json.
+_SHOWN = ("sn", "ip", "first_seen", "last_seen", "tries", "clock_offset", "reason")
 _KEY_HELP = "The camera's public key or certificate (PEM); without it the site key applies."
 
 
@@ -22,12 +21,11 @@ _KEY_HELP = "The camera's public key or certificate (PEM); without it the site k
 def waiting(data_dir: Path, as_json: bool) -> None:
     """List the waiting cameras, with the reasons why they are refused."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.devices import ListPendingDevices
+    from hub.cli.requests import call_api
 
-    rows = execute(data_dir, ListPendingDevices())
+    rows = call_api(data_dir, "GET", "devices", "waiting")["items"]
     if as_json:
-        print_json(rows)
+        print_json([{name: row[name] for name in _SHOWN} for row in rows])
     else:
         print_table(("SN", "ADDRESS", "LAST SEEN", "TRIES", "REASON"), map(_cells, rows))
 
@@ -44,13 +42,12 @@ def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
     refused; otherwise prints why not, and exits with status 1.
     """
     from hub.cli.output import print_line
-    from hub.cli.requests import execute
-    from hub.process.control.devices import CheckCode
+    from hub.cli.requests import call_api
 
-    found = execute(data_dir, CheckCode(sn, code, key))
-    fits = found.outcome == "fits"
-    sentences = [reason.sentence for reason in found.reasons]
-    print_line("; ".join(["fits", *sentences] if fits else sentences))
+    body = {"code": code, "key": key}
+    found = call_api(data_dir, "POST", "devices", "waiting", sn, "check", body=body)
+    fits = found["outcome"] == "fits"
+    print_line("; ".join(filter(None, ["fits" if fits else "", found["reason"]])))
     if not fits:
         raise click.exceptions.Exit(1)
 
@@ -79,11 +76,11 @@ def accept(
     Prints its did, and the camera's response below it. If the code does not fit the camera's last
     signature, nothing is stored.
     """
-    from hub.cli.requests import execute
-    from hub.process.control.devices import AcceptDevice
+    from hub.cli.requests import call_api
 
-    new = AcceptDevice(sn=sn, code=code, key=key, name=name, did=did, replaces=replaces)
-    _print(execute(data_dir, new), as_json)
+    new = {"code": code, "key": key, "name": name, "did": did, "replaces": replaces}
+    device = call_api(data_dir, "POST", "devices", "waiting", sn, "accept", body=new)
+    _print(device["did"], device["init"], as_json)
 
 
 @click.command("init")
@@ -95,24 +92,23 @@ def init(data_dir: Path, did: str, as_json: bool) -> None:
 
     Prints its did, and the camera's response below it.
     """
-    from hub.cli.requests import execute
-    from hub.process.control.devices import SendInitialParameters
+    from hub.cli.requests import call_api
 
-    _print(execute(data_dir, SendInitialParameters(did)), as_json)
+    _print(did, call_api(data_dir, "POST", "devices", did, "init"), as_json)
 
 
 COMMANDS: tuple[click.Command, ...] = (waiting, check, accept, init)
 
 
-def _print(delivered: ProvisionedDevice, as_json: bool) -> None:
+def _print(did: str, init: dict[str, str], as_json: bool) -> None:
     from hub.cli.output import print_json, print_line
 
     if as_json:
-        print_json(delivered)
+        print_json({"did": did} | init)
         return
-    print_line(delivered.did)
-    print_line(f"initial parameters: {delivered.message}")
+    print_line(did)
+    print_line(f"initial parameters: {init['message']}")
 
 
-def _cells(row: ListedPendingDevice) -> Sequence[str]:
-    return row.sn, row.ip, row.last_seen, str(row.tries), row.reason
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    return row["sn"], row["ip"], row["last_seen"], str(row["tries"]), row["reason"]

@@ -246,6 +246,7 @@ def _run_hub(
     from hub.process.launcher import confirm_trial
     from hub.process.memory import collect_garbage_seldom
     from hub.services import Services
+    from web.api.owner import AnswerOwner
     from web.app import create_app
     from web.pages.reports.files import render_report
     from web.server import serve
@@ -254,7 +255,7 @@ def _run_hub(
         services: Services,
         *,
         shutdown: trio.Event,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[AnswerOwner] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         app = create_app(services)
         await serve(app, services, app.bodies, shutdown=shutdown, task_status=task_status)

@@ -1,17 +1,21 @@
-"""Requests about people and groups of cameras."""
+"""Requests about people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.groups import CameraGroup
-from hub.services.people.register import Person, PersonChange, PersonFilter, SyncState
+from hub.services.people.register import (
+    Person,
+    PersonChange,
+    PersonFilter,
+    SyncState,
+)
 from hub.store.people.people import PersonPage
 
 if TYPE_CHECKING:
@@ -102,47 +106,6 @@ class RemovePerson(ControlRequest[None], frozen=True, tag="person.remove"):
         await services.people.register.remove(self.pid, by=COMMAND_LINE)
 
 
-class ListGroups(ControlRequest[list[CameraGroup]], frozen=True, tag="group.list"):
-    """List the groups of cameras by name."""
-
-    result: ClassVar[Any] = list[CameraGroup]
-
-    async def perform(self, services: Services) -> list[CameraGroup]:
-        return list(services.people.groups.list())
-
-
-class AddGroup(ControlRequest[int], frozen=True, tag="group.add"):
-    """Add a group; return its id."""
-
-    name: str
-    dids: tuple[str, ...]
-    result: ClassVar[Any] = int
-
-    async def perform(self, services: Services) -> int:
-        return (await services.people.groups.add(self.name, self.dids, by=COMMAND_LINE)).id
-
-
-class SetGroup(ControlRequest[None], frozen=True, tag="group.set"):
-    """Rename a group, or give it other cameras. `group`: its id or name."""
-
-    group: str
-    name: str | UnsetType = UNSET
-    dids: tuple[str, ...] | UnsetType = UNSET
-
-    async def perform(self, services: Services) -> None:
-        id = _group_id(services, self.group)
-        await services.people.groups.change(id, name=self.name, dids=self.dids, by=COMMAND_LINE)
-
-
-class RemoveGroup(ControlRequest[None], frozen=True, tag="group.remove"):
-    """Remove a group. `group`: its id or name."""
-
-    group: str
-
-    async def perform(self, services: Services) -> None:
-        await services.people.groups.remove(_group_id(services, self.group), by=COMMAND_LINE)
-
-
 def _group_id(services: Services, text: str) -> int:
     """Return the id of a group by its name, or else its id. Raises NoSuchResource."""
     groups = services.people.groups.list()
@@ -161,14 +124,4 @@ def _with_groups(services: Services, change: PersonChange, groups: tuple[str, ..
 
 
 #: Distinguished by their tags.
-AnyPeopleRequest = (
-    ListPeople
-    | ShowPerson
-    | AddPerson
-    | SetPerson
-    | RemovePerson
-    | ListGroups
-    | AddGroup
-    | SetGroup
-    | RemoveGroup
-)
+AnyPeopleRequest = ListPeople | ShowPerson | AddPerson | SetPerson | RemovePerson

@@ -7,6 +7,7 @@ log.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
@@ -37,3 +38,19 @@ class ControlRequest(
     def __repr__(self) -> str:
         # The fields may be passwords and security codes.
         return f"{type(self).__name__}(...)"
+
+
+class ApiCall(ControlRequest[Any], frozen=True, tag="api"):
+    """A call of the web API, with the right of the owner of the data directory.
+
+    `path`: below that of the API, with the query, quoted. `body`: JSON, or empty.
+    """
+
+    method: str
+    path: str
+    body: str
+    result: ClassVar[Any] = Any
+
+
+#: Answers a call of the API (method, path and body as in ApiCall) with JSON. Raises HubErrors.
+AnswerApi = Callable[[str, str, bytes], Awaitable[bytes]]

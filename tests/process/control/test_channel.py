@@ -13,11 +13,12 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from hub.process import control
 from hub.process.control import channel
 from hub.process.control.channel import Strangers, _serve_one
-from hub.process.control.request import ControlRequest
+from hub.process.control.request import ApiCall, ControlRequest
 
 SECRET = "s" * 43
 PEER: Any = None
 SERVICES: Any = None
+API: Any = None
 REFUSED = b'{"fault":"not authorised"}\n'
 
 
@@ -40,7 +41,7 @@ class Client:
 
     async def _serve(self, strangers: Strangers) -> None:
         async with self._other:
-            await _serve_one(SERVICES, SECRET, strangers, self._other, PEER)
+            await _serve_one(SERVICES, API, SECRET, strangers, self._other, PEER)
         self.is_closed = True
 
     async def read(self) -> bytes:
@@ -96,6 +97,17 @@ async def test_a_request_with_the_secret_may_come_in_parts_and_be_long() -> None
             for start in range(0, len(sent), parts):
                 await client.stream.send_all(sent[start : start + parts])
             assert b"does not know this command" in await client.read()
+
+
+async def test_a_call_of_the_api_that_does_not_end_is_given_up(
+    autojump_clock: MockClock,
+) -> None:
+    async def api(method: str, path: str, body: bytes) -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    line = msgspec.json.encode({"secret": SECRET, "operation": ApiCall("GET", "stream", "")})
+    assert (await channel._respond(SERVICES, api, line)).fault == "this takes too long"
 
 
 def test_a_running_hub_knows_the_requests_of_all_commands() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.services.access.api_keys import ApiKey
+from hub.services.access.users import User
 from hub.services.people.masking import masked_record
 from hub.wire.uploads.records import Record, render
 from web import auth
@@ -14,11 +14,11 @@ Render = Callable[[Record], bytes]
 
 
 def renderer(caller: auth.Caller) -> Render:
-    """Keys get records as devices sent them; signed-in users, with personal numbers masked.
+    """Keys and the owner get records as devices sent them; users, with personal numbers masked.
 
     Administrators see the numbers on the record's page, which the audit log notes.
     """
-    return render if isinstance(caller.who, ApiKey) else _render_masked
+    return _render_masked if isinstance(caller.who, User) else render
 
 
 def _render_masked(record: Record) -> bytes:

@@ -72,6 +72,9 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     kind: TargetKind
     url: _Url
     name: _Name = ""
+    suggested: Annotated[
+        _Name, Meta(description="without `name`: this one, with a number if it is taken")
+    ] = ""
     ca: _Ca = ""
     kinds: _Kinds = ()
     dids: _Dids = ()

@@ -46,6 +46,7 @@ def add_targets(routes: Routes, services: Services) -> None:
             body.kind,
             body.url,
             name=body.name,
+            suggested=body.suggested,
             ca=body.ca,
             selection=body.selection,
             hub=body.hub,
