@@ -25,7 +25,7 @@ from hub.central.received import Received, read_message
 from hub.errors import StartFault
 from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of, stream_of
-from hub.services.forwarding.nats.connection import ApiError, Connection, Login, run_loop
+from hub.services.forwarding.nats.connection import ApiError, Login, NatsConnection, run_loop
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import Message
@@ -109,7 +109,7 @@ class _Stream(Struct, frozen=True):
     state: _State = _State()
 
 
-class Reader(Connection):
+class Reader(NatsConnection):
     """An open connection that takes messages. Use `open_reader`."""
 
     async def consume(self, stream: str, wait_room: WaitRoom, put: Take) -> None:

@@ -74,12 +74,12 @@ def add(
     """Hold records; print the number of the hold."""
     from hub.cli.requests import execute
     from hub.process.control.holds import AddHold
-    from hub.services.records.holds import Selection
+    from hub.services.records.holds import HoldSelection
     from hub.wire.times import parse_rfc3339
 
     if bool(seqs) == bool(did or since or to or kinds):
         raise click.UsageError("give either SEQs or a camera, times or kinds")
-    selection = Selection(
+    selection = HoldSelection(
         seqs=seqs,
         did=did,
         since=None if since is None else parse_rfc3339(since, "--from"),
@@ -135,10 +135,10 @@ async def _write(
     output: Sink, source: HeldRecords, facts: ExportedHold, language: Language
 ) -> None:
     from web.language import LANGUAGES
-    from web.pages.hold_export.export import ExportFacts, about_hold, export_records
+    from web.pages.hold_export.export import HoldExportFacts, about_hold, export_records
 
     words, zone = LANGUAGES[language], ZoneInfo(facts.zone)
-    export_facts = ExportFacts(
+    export_facts = HoldExportFacts(
         site=facts.site,
         log=facts.log,
         about=about_hold(facts.hold, words, zone),

@@ -17,7 +17,7 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.process.log_files import LevelFilter, LogReader
+    from hub.process.log_files import LevelFilter, LogFileReader
 
 _POLL_SECONDS = 0.25
 _LEVELS = ("debug", "info", "warning", "error")
@@ -47,12 +47,12 @@ def logs(data_dir: Path, follow: bool, lines: int, level: str) -> None:
     the service (Linux).
     """
     from hub.process import data_directory
-    from hub.process.log_files import Level, LevelFilter, LogReader
+    from hub.process.log_files import Level, LevelFilter, LogFileReader
 
     assert get_args(Level) == _LEVELS
     filter = LevelFilter(cast(Level, level))
     data_directory.act_for_owner(data_dir)
-    reader = LogReader(data_dir / data_directory.LOGS)
+    reader = LogFileReader(data_dir / data_directory.LOGS)
     with _quiet_end():
         if reader.has_files():
             _print_files(reader, filter, lines, follow=follow)
@@ -65,7 +65,7 @@ def logs(data_dir: Path, follow: bool, lines: int, level: str) -> None:
             )
 
 
-def _print_files(reader: LogReader, filter: LevelFilter, lines: int, *, follow: bool) -> None:
+def _print_files(reader: LogFileReader, filter: LevelFilter, lines: int, *, follow: bool) -> None:
     from hub.process.log_files import show_lines
 
     _print(reader.last(lines, filter))

@@ -66,7 +66,7 @@ def _severity(line: str) -> int | None:
     return _SEVERITIES[found[1].lower()] if found else None
 
 
-class LogReader:
+class LogFileReader:
     """Reads all lines of the log once, in order, across rotations."""
 
     def __init__(self, folder: Path) -> None:

@@ -32,7 +32,7 @@ from hub.store.tables.reviews import ReviewTable
 from hub.store.tables.saved_searches import SavedSearchTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.store.tables.tokens import TokenTable
 from hub.store.tables.used_signatures import UsedSignatureTable
 from hub.store.tables.user_links import UserLinkTable
@@ -87,6 +87,6 @@ class Tables:
 TABLES: Mapping[str, type[Table[Any]]] = get_type_hints(Tables)
 
 
-def load_tables(source: Source) -> dict[str, Any]:
+def load_tables(source: RowSource) -> dict[str, Any]:
     """Read what tables hold in memory, by their names. Blocks. Raises sqlite3.Error."""
     return {name: table.load(source) for name, table in TABLES.items()}

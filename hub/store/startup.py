@@ -35,7 +35,7 @@ from hub.store.sqlite.sql import one
 from hub.store.tables.firmware import FILES
 from hub.store.tables.outages import end_followed
 from hub.store.tables.settings import load_settings, save_setting
-from hub.store.tables.table import Source
+from hub.store.tables.table import RowSource
 
 KEY_CHECK = "store.key_check"
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _note_lost(
 def load(connection: sqlite3.Connection, box: SecretBox) -> StartState:
     """Read all rows that are held in memory."""
     damaged = DamagedRows()
-    tables = load_tables(Source(connection, damaged, box))
+    tables = load_tables(RowSource(connection, damaged, box))
     return StartState(
         box=box,
         is_clean=tables["settings"].get(CLEAN) != "0",

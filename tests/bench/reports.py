@@ -30,7 +30,7 @@ import trio
 from hub.services.reports import reports as reports_module
 from hub.services.reports.periods import Period, PeriodKind, period_of
 from hub.services.reports.report import Report
-from hub.services.reports.reports import Gates, ReportQuery, Reports
+from hub.services.reports.reports import Gates, ReportMaker, ReportQuery
 from hub.store.db import Store
 from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
@@ -72,7 +72,7 @@ async def main(data_dir: Path, rate: float, *, with_files: bool) -> None:
 
 
 async def _measure(
-    store: Store, reports: Reports, uploads: Uploads, query: ReportQuery, *, with_files: bool
+    store: Store, reports: ReportMaker, uploads: Uploads, query: ReportQuery, *, with_files: bool
 ) -> None:
     names = [store.camera_groups.get(id).name for id in query.groups]
     cameras = f" of cameras ({names[0]})" if names else ""
@@ -139,7 +139,7 @@ async def _groups(store: Store) -> dict[str, int]:
     return known
 
 
-def _reports(store: Store) -> Reports:
+def _reports(store: Store) -> ReportMaker:
     """Reports of a site in UTC."""
     site = SimpleNamespace(zone=_zone, zone_name=lambda: "UTC")
     groups = SimpleNamespace(
@@ -149,7 +149,7 @@ def _reports(store: Store) -> Reports:
     )
     people = SimpleNamespace(names=_nobody)
     unused = cast(Any, None)
-    return Reports(
+    return ReportMaker(
         core_of(store, time.time, site=site), cast(Any, people), cast(Any, groups), unused
     )
 

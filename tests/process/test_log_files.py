@@ -11,7 +11,7 @@ import pytest
 
 from hub.config import LogConfig
 from hub.log import start
-from hub.process.log_files import LevelFilter, LogReader, show_lines
+from hub.process.log_files import LevelFilter, LogFileReader, show_lines
 
 INFO = "2026-11-25 12:00:00.000 INFO     one  [hub]"
 WARNING = "2026-11-25 12:00:01.000 WARNING  two  [hub]"
@@ -44,21 +44,21 @@ def test_the_rotated_files_are_read_oldest_first(folder: Path) -> None:
     write(folder, "sitehub.log.1", "b")
     write(folder, "sitehub.log.2", "a")
     write(folder, "other.log", "x")
-    reader = LogReader(folder)
+    reader = LogFileReader(folder)
     assert reader.has_files()
     assert list(reader.read()) == ["a", "b", "c"]
     assert list(reader.read()) == []
 
 
 def test_a_folder_without_a_log_has_no_lines(folder: Path) -> None:
-    reader = LogReader(folder / "none")
+    reader = LogFileReader(folder / "none")
     assert not reader.has_files()
     assert list(reader.read()) == []
 
 
 def test_new_lines_are_read_across_rotations(folder: Path) -> None:
     write(folder, "sitehub.log", "1")
-    reader = LogReader(folder)
+    reader = LogFileReader(folder)
     assert list(reader.read()) == ["1"]
     write(folder, "sitehub.log", "2")
     rotate(folder)
@@ -74,7 +74,7 @@ def test_new_lines_are_read_across_rotations(folder: Path) -> None:
 
 def test_a_file_that_was_emptied_or_removed_is_read_anew(folder: Path) -> None:
     write(folder, "sitehub.log", "a long first line")
-    reader = LogReader(folder)
+    reader = LogFileReader(folder)
     list(reader.read())
     (folder / "sitehub.log").write_bytes(b"")
     write(folder, "sitehub.log", "2")
@@ -88,7 +88,7 @@ def test_a_file_that_was_emptied_or_removed_is_read_anew(folder: Path) -> None:
 def test_a_line_is_given_once_it_is_complete(folder: Path) -> None:
     path = folder / "sitehub.log"
     path.write_bytes(b"whole\nto")
-    reader = LogReader(folder)
+    reader = LogFileReader(folder)
     assert list(reader.read()) == ["whole"]
     with path.open("ab") as file:
         file.write(b"rn\nnext")
@@ -101,7 +101,7 @@ def test_a_line_is_given_once_it_is_complete(folder: Path) -> None:
 
 def test_bytes_that_are_no_text_do_no_harm(folder: Path) -> None:
     (folder / "sitehub.log").write_bytes(b'\xff\xfe\n{"level":\n{"level":7}\n\n' + b"x" * 3_000_000)
-    lines = LogReader(folder).last(100, LevelFilter("info"))
+    lines = LogFileReader(folder).last(100, LevelFilter("info"))
     assert lines[:2] == ["\ufffd\ufffd", '{"level":'] or lines == []
     assert all(len(line) <= 2_000_000 for line in lines)
 
@@ -116,8 +116,8 @@ def test_lines_below_the_level_are_left_out_with_what_follows_them() -> None:
 
 def test_the_last_lines_are_those_that_are_shown(folder: Path) -> None:
     write(folder, "sitehub.log", WARNING, INFO, INFO, ERROR, INFO)
-    assert LogReader(folder).last(2, LevelFilter("warning")) == [WARNING, ERROR]
-    assert LogReader(folder).last(0, LevelFilter("warning")) == []
+    assert LogFileReader(folder).last(2, LevelFilter("warning")) == [WARNING, ERROR]
+    assert LogFileReader(folder).last(0, LevelFilter("warning")) == []
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_the_log_of_a_hub_is_filtered_in_both_formats(folder: Path, format: str)
             logger.warning("three", exc_info=True)
         logger.info("four")
         stop()
-    text = "\n".join(LogReader(folder).last(100, LevelFilter("warning")))
+    text = "\n".join(LogFileReader(folder).last(100, LevelFilter("warning")))
     assert "two" in text
     assert "three" in text
     assert "ValueError: a reason" in text

@@ -23,7 +23,7 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
-from hub.services.people.register import People, PersonChange
+from hub.services.people.register import PeopleRegister, PersonChange
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import PhotoRules, Photos, photo_jpeg
@@ -260,7 +260,7 @@ class SyncedSite:
             clock=self.site_clock,
             site=SimpleNamespace(zone=lambda: UTC),
         )
-        self.people = People(self._core, _Photos(_PhotosAtOnce()))
+        self.people = PeopleRegister(self._core, _Photos(_PhotosAtOnce()))
         self.jobs = Jobs(self._core)
         self.groups = CameraGroups(self._core)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.services import Services
-from hub.services.backups.views import Backup as KnownBackup
+from hub.services.backups.views import KnownBackup
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing

@@ -18,8 +18,8 @@ from hub.services.reports.report import (
     PlainCell,
     Report,
     ReportKind,
+    ReportTable,
 )
-from hub.services.reports.report import Table as ReportTable
 from hub.services.reports.reports import Gates, ReportQuery
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import HubDetail

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, HoldSelection
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Record, RecordKind, decode_detail
 
@@ -33,7 +33,7 @@ class ListHolds(ControlRequest[list[Hold]], frozen=True, tag="hold.list"):
 class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
     """Hold the records of a selection. `until`: UNIX milliseconds."""
 
-    selection: Selection
+    selection: HoldSelection
     reason: str
     until: int | None
     result: ClassVar[Any] = Added

@@ -9,7 +9,7 @@ from msgspec import Struct
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.sync.decisions import LongDecision
-from hub.services.people.sync.numbers import DevicePeople
+from hub.services.people.sync.numbers import DeviceNumbers
 from hub.services.people.sync.people_sync import PersonOnDevice
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class DeviceSync(Struct, frozen=True):
     """A device's name, and how far the people on it are."""
 
     name: str
-    people: DevicePeople
+    people: DeviceNumbers
 
 
 class ListSync(ControlRequest[list[DeviceSync]], frozen=True, tag="sync.list"):

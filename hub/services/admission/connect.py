@@ -26,7 +26,12 @@ from hub.log import limited
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.admission.code_guesses import CodeGuesses, Guessed
-from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
+from hub.services.admission.connect_checks import (
+    ConnectChecks,
+    ConnectRefused,
+    MissingDid,
+    replayed,
+)
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned_connects import UnsignedConnects
@@ -136,7 +141,7 @@ class Admission:
             await self._capabilities.learn(
                 device.did, lambda known: with_connect(known, shape), "connect"
             )
-        except Refused as refusal:
+        except ConnectRefused as refusal:
             await self._refuse(device, guessed, param, link, refusal)
             raise refusal.error from None
         if self._devices.change_number(device.did) != changes:
@@ -200,7 +205,7 @@ class Admission:
                 await self._enrolment.approval.approve_expected(claim, self._note_approved)
                 return None
             proved = await self._unsigned.prove(claim)
-        except Refused as refusal:
+        except ConnectRefused as refusal:
             self._pending.keep_open(link, claim.sn)
             delay = self._note_refusal(claim.did, claim.attempt, refusal)
             await trio.sleep(delay)
@@ -266,7 +271,7 @@ class Admission:
         self._pending.keep_open(link, param.sn)
         try:
             claim = await self._unsigned.enter(device, attempt, link)
-        except Refused as refusal:
+        except ConnectRefused as refusal:
             await self._delay(link, self._note_refusal(device.did, attempt, refusal))
             raise refusal.error from None
         return Quarantined(self._result(claim.token))
@@ -288,7 +293,7 @@ class Admission:
             ConnectResult(claim.token, self._settings.current.devices.token_ttl, interval)
         )
 
-    def _note_refusal(self, did: str, attempt: ConnectAttempt, refusal: Refused) -> float:
+    def _note_refusal(self, did: str, attempt: ConnectAttempt, refusal: ConnectRefused) -> float:
         """Note why an unsigned connect of a device is refused; return the delay in seconds."""
         delay = self._backoff.failed((attempt.sn, network_of(attempt.address)))
         self._pending.record_failure(did, attempt, refusal.reasons, slowed_seconds=delay)
@@ -388,7 +393,7 @@ class Admission:
         guessed: Guessed,
         param: ConnectParam,
         link: Link,
-        refusal: Refused,
+        refusal: ConnectRefused,
     ) -> None:
         delay = 0.0
         if not refusal.signed:

@@ -30,7 +30,7 @@ class MissingDid(DeviceNotRegistered):
         self.offer = offer
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """A check failed. `signed`: the signature was good, so the answer is not delayed (D2)."""
 
     def __init__(self, error: HubError, *reasons: RefusalReason, signed: bool = True) -> None:
@@ -69,21 +69,21 @@ class ConnectChecks:
                 # D12: it signed before. Never reclassify it, or this would be the attack.
                 verified = RefusalReason("signature-dropped")
             reasons = all_reasons(verified, time)
-            raise Refused(WrongSignature(verified.refusal), *reasons, signed=False)
+            raise ConnectRefused(WrongSignature(verified.refusal), *reasons, signed=False)
         if time is not None:
             if time.code == "clock-off":
                 self._devices.note(device.sn, clock_offset=param.ts - self._now())
-            raise Refused(WrongSignature(time.refusal), time)
+            raise ConnectRefused(WrongSignature(time.refusal), time)
         if self._store.tokens.was_accepted(param.sn, param.ts_text) or (
             device.clock_trusted and self._may_be_forgotten(param)
         ):
             raise replayed()
         if not device.enabled:
             reason = RefusalReason("disabled")
-            raise Refused(NotAuthorised(reason.refusal), reason)
+            raise ConnectRefused(NotAuthorised(reason.refusal), reason)
         if param.did and param.did != device.did:
             reason = RefusalReason("foreign-did", {"did": param.did})
-            raise Refused(DeviceNotRegistered(reason.refusal), reason)
+            raise ConnectRefused(DeviceNotRegistered(reason.refusal), reason)
         return verified
 
     def time_reason(
@@ -129,9 +129,9 @@ class ConnectChecks:
             await self._provisioning.settle_did(device.did, "none")
             return
         offer = not self._provisioning.is_offering(device.did)
-        raise Refused(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
+        raise ConnectRefused(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
 
 
-def replayed() -> Refused:
+def replayed() -> ConnectRefused:
     reason = RefusalReason("replayed")
-    return Refused(WrongSignature(reason.refusal), reason)
+    return ConnectRefused(WrongSignature(reason.refusal), reason)

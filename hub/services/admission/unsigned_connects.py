@@ -14,7 +14,7 @@ from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
 from hub.live.registry import Link, Registry
 from hub.net.rate_limits import TokenBuckets
-from hub.services.admission.connect_checks import Refused
+from hub.services.admission.connect_checks import ConnectRefused
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned.facts import (
@@ -148,7 +148,7 @@ class UnsignedConnects:
             raise _refused("other-path")
         if not device.enabled:
             reason = RefusalReason("disabled")
-            raise Refused(NotAuthorised(reason.refusal), reason, signed=False)
+            raise ConnectRefused(NotAuthorised(reason.refusal), reason, signed=False)
 
     async def _check_silent(self, device: Device, older: Link) -> None:
         """Raise Refused if the earlier connection of the device is alive.
@@ -206,7 +206,7 @@ class UnsignedConnects:
         change = DeviceChange(pinned_address=address)
         return await self._store.devices.change(device.did, change, on_commit=moved)
 
-    def _changed_meanwhile(self, claim: Claim, changes: int) -> Refused | None:
+    def _changed_meanwhile(self, claim: Claim, changes: int) -> ConnectRefused | None:
         """Why a camera is not admitted though it has proved who it is; None if it is.
 
         It takes half a minute to ask it: the settings or the device may have been changed since,
@@ -277,7 +277,7 @@ class UnsignedConnects:
         return current
 
 
-def _refused(code: RefusalCode) -> Refused:
+def _refused(code: RefusalCode) -> ConnectRefused:
     reason = RefusalReason(code)
     error: HubError = WrongSignature(reason.refusal)
-    return Refused(error, reason, signed=False)
+    return ConnectRefused(error, reason, signed=False)

@@ -46,7 +46,7 @@ class Unstored(Struct, frozen=True):
     escalated: Mapping[int, int] = {}
 
 
-class Alarms:
+class RaisedAlarms:
     """All alarms. `core.alarm_changes` publishes each change after its commit."""
 
     def __init__(self, core: Core) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from hub.services.alarms.alarms import Alarm, AlarmFilter, Alarms, AlarmStep
+from hub.services.alarms.alarms import Alarm, AlarmFilter, AlarmStep, RaisedAlarms
 from hub.services.alarms.answers import last_answer, may_have_answer
 from hub.services.csv_cells import as_text
 from hub.wire.code_tables import event_name
@@ -23,7 +23,7 @@ Describe = Callable[[Alarm], tuple[str, str]]
 
 
 async def export_csv(
-    alarms: Alarms, matching: AlarmFilter, describe: Describe
+    alarms: RaisedAlarms, matching: AlarmFilter, describe: Describe
 ) -> AsyncIterator[bytes]:
     """Yield the matching alarms as CSV, the newest first, part by part."""
     # Excel takes a file without this mark for one in the code page of the PC.

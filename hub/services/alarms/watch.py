@@ -21,7 +21,7 @@ from hub.clock_reading import is_past
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
-from hub.services.alarms.alarms import Alarms, Unstored
+from hub.services.alarms.alarms import RaisedAlarms, Unstored
 from hub.services.alarms.judge import OFFLINE
 from hub.services.problems import HealthReason
 from hub.store.alarms.alarm import Alarm, Move, raised
@@ -86,7 +86,7 @@ class AlarmWatch:
         core: Core,
         registry: Registry,
         reasons: Callable[[], Sequence[HealthReason]],
-        alarms: Alarms,
+        alarms: RaisedAlarms,
     ) -> None:
         """`reasons`: the problems of the hub."""
         self._store = core.store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.services.alarms.alarms import Alarms as RaisedAlarms
+from hub.services.alarms.alarms import RaisedAlarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
 from hub.services.areas.parts import Parts

@@ -12,7 +12,7 @@ from hub.services.disk_space import DiskSpace
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.imports import Imports
-from hub.services.people.register import People as Register
+from hub.services.people.register import PeopleRegister
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.photos.person_photos import PersonPhotos
 
@@ -22,7 +22,7 @@ class People:
     """The services of this area."""
 
     photos: PersonPhotos
-    register: Register
+    register: PeopleRegister
     groups: CameraGroups
     imports: Imports
     sync: PeopleSync
@@ -38,7 +38,7 @@ def build_people(core: Core, cameras: Cameras, jobs: Jobs) -> People:
     """Build this area."""
     devices, commands, files = cameras.devices, cameras.commands, cameras.files
     photos = PersonPhotos(cameras.photos)
-    register = Register(core, photos)
+    register = PeopleRegister(core, photos)
     groups = CameraGroups(core)
     return People(
         photos=photos,

@@ -16,7 +16,7 @@ from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.matches import PartMatching
-from hub.services.records.record_log import RecordLog
+from hub.services.records.record_log import RecordQueries
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
@@ -28,7 +28,7 @@ class Records:
     """The services of this area."""
 
     ingest: Ingest
-    log: RecordLog
+    log: RecordQueries
     thumbnails: Thumbnails
     histograms: Histograms
     part_matching: PartMatching
@@ -59,7 +59,7 @@ def build_records(
     copies = older_copies(core.data_dir, backups.list)
     return Records(
         ingest=Ingest(core, devices, firmware.campaigns, firmware.downloads, known),
-        log=RecordLog(core),
+        log=RecordQueries(core),
         thumbnails=thumbnails,
         histograms=Histograms(core),
         part_matching=PartMatching(core.store),

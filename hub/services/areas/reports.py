@@ -9,7 +9,7 @@ from hub.services.areas.parts import Parts
 from hub.services.areas.people import People
 from hub.services.core import Core
 from hub.services.reports.delivery import Render, ReportDelivery
-from hub.services.reports.reports import Reports as ReportMaker
+from hub.services.reports.reports import ReportMaker
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ from hub.services.backups.place import try_out
 from hub.services.backups.streaming import stream_backup
 from hub.services.backups.views import (
     RESTORED,
-    Backup,
     BackupFailure,
+    KnownBackup,
     Progress,
     RestoredFrom,
     backup_of,
@@ -117,18 +117,18 @@ class Backups:
 
     # -- what is known
 
-    def list(self) -> list[Backup]:
+    def list(self) -> list[KnownBackup]:
         """Return the backups in the folder as last seen, the newest first."""
         return [backup_of(one) for one in reversed(self._found.generations)]
 
     @property
-    def last_complete(self) -> Backup | None:
+    def last_complete(self) -> KnownBackup | None:
         """The newest complete backup."""
         newest = schedule.last_complete(self._found.generations, self.now())
         return None if newest is None else backup_of(newest)
 
     @property
-    def last_incomplete(self) -> Backup | None:
+    def last_incomplete(self) -> KnownBackup | None:
         """The newest backup that can be restored, if it lacks something."""
         newest = schedule.last_incomplete(self._found.generations, self.now())
         return None if newest is None else backup_of(newest)

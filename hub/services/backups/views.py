@@ -15,7 +15,7 @@ RESTORED = "restore.from"
 _MAX_DAYS = 3
 
 
-class Backup(Struct, frozen=True):
+class KnownBackup(Struct, frozen=True):
     """A backup in the folder. `problem`: why it cannot be restored, or "". Times are UNIX seconds.
 
     `has_damage`: rows of its database were damaged already when it was made.
@@ -83,9 +83,9 @@ class RestoredFrom(Struct, frozen=True):
     addresses_now: tuple[str, ...] = ()
 
 
-def backup_of(one: Generation) -> Backup:
+def backup_of(one: Generation) -> KnownBackup:
     """Return a generation of the folder as a backup."""
-    return Backup(
+    return KnownBackup(
         name=one.path.name,
         made_at=one.made_at,
         bytes=one.bytes + sum(pack.bytes for pack in (one.head.packs if one.head else ())),

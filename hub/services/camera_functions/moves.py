@@ -30,7 +30,7 @@ _NONE = IPv4Address(0)
 MoveStage = Literal["waiting", "late", "back", "elsewhere", "held"]
 
 
-class Move(Struct, frozen=True):
+class AddressMove(Struct, frozen=True):
     """A camera that was sent an address. `wanted`: "" for DHCP; `before`: where it was, or "".
 
     `sent_at`: UNIX milliseconds.
@@ -51,7 +51,7 @@ class MoveState(Struct, frozen=True):
 
     stage: MoveStage
     address: str
-    move: Move
+    move: AddressMove
 
 
 class AddressMoves:
@@ -70,7 +70,7 @@ class AddressMoves:
         self._commands = commands
         self._readings = readings
         self._now = now
-        self._moves: dict[str, Move] = {}
+        self._moves: dict[str, AddressMove] = {}
 
     def check(self, did: str, param: EthernetSet) -> None:
         """Raise BadParameter if no camera can have this address, or another camera has it."""
@@ -97,7 +97,7 @@ class AddressMoves:
         """
         device = self._devices.get(did)
         wanted = "" if param.dhcp else param.addr
-        move = Move(device.sn, wanted, device.ip or "", int(self._now() * 1000))
+        move = AddressMove(device.sn, wanted, device.ip or "", int(self._now() * 1000))
         # Before it is sent: a camera may be there before it has answered.
         if wanted and device.connects == "unsigned":
             self._expected.expect(did, device.sn, wanted)

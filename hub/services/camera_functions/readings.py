@@ -31,7 +31,7 @@ _MAX_KEPT = 4096
 _SECRETS = ("auth_code",)
 
 
-class Reading(Struct, Generic[A], frozen=True):
+class CameraReading(Struct, Generic[A], frozen=True):
     """What a camera said last. `value`: None if it never said it since the hub has started.
 
     `read_at`: when, in UNIX milliseconds. `error`: why it was not said just now; None if it was,
@@ -51,17 +51,19 @@ class CameraReadings:
         self._commands = commands
         self._now = now
         #: By did, serial number and the command's name: a camera that was replaced is another one.
-        self._kept: OrderedDict[tuple[str, str, str], Reading[Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], CameraReading[Any]] = OrderedDict()
         #: How often a camera was told something else, by did.
         self._told: Counter[str] = Counter()
 
-    async def read(self, did: str, command: Command[P, A], *, anew: bool = False) -> Reading[A]:
+    async def read(
+        self, did: str, command: Command[P, A], *, anew: bool = False
+    ) -> CameraReading[A]:
         """Return what the camera answers to a command that reads; at the latest after WAIT_SECONDS.
 
         `anew`: ask also if the last answer is fresh. Raises NoSuchResource.
         """
         key = (did, self._devices.device(did).sn, command.name)
-        kept = self._kept.get(key, Reading[A]())
+        kept = self._kept.get(key, CameraReading[A]())
         age = self._now() - (kept.read_at or 0) / 1000
         if kept.value is not None and not anew and 0 <= age < FRESH_SECONDS:
             return kept
@@ -73,10 +75,10 @@ class CameraReadings:
             except (NotSent, Unanswered, DeviceRefused, DeviceNonsense) as failed:
                 error = failed
             else:
-                reading = Reading(_bare(answer), int(self._now() * 1000))
+                reading = CameraReading(_bare(answer), int(self._now() * 1000))
                 # What was asked before it was told something else may be what it was.
                 return self._keep(key, reading) if told == self._told[did] else reading
-        return Reading(kept.value, kept.read_at, error)
+        return CameraReading(kept.value, kept.read_at, error)
 
     def forget(self, did: str, command: Command[Any, Any]) -> None:
         """Ask the camera again the next time: it was told something else."""
@@ -84,7 +86,7 @@ class CameraReadings:
         for key in [key for key in self._kept if key[0] == did and key[2] == command.name]:
             del self._kept[key]
 
-    def _keep(self, key: tuple[str, str, str], reading: Reading[A]) -> Reading[A]:
+    def _keep(self, key: tuple[str, str, str], reading: CameraReading[A]) -> CameraReading[A]:
         self._kept[key] = reading
         self._kept.move_to_end(key)
         if len(self._kept) > _MAX_KEPT:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub.services.backups.place import obstacle
 from hub.services.backups.schedule import ALARM_SECONDS, last_complete, last_incomplete
-from hub.services.backups.views import Backup, backup_of
+from hub.services.backups.views import KnownBackup, backup_of
 from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.store.backup.generations import read_folder
@@ -51,7 +51,7 @@ def check_backups(context: CheckContext) -> Iterator[Finding]:
         yield ok("backups", "backup-ok", time=moment_text(newest.made_at))
 
 
-def _incomplete(made: Backup) -> Finding:
+def _incomplete(made: KnownBackup) -> Finding:
     return failed(
         "backups",
         "backup-incomplete",

@@ -40,7 +40,7 @@ _MAX_NOTED = 1_000
 MAX_PUTS = 500
 
 
-class People:
+class PeopleRegister:
     """Reads and changes the register. A change is a `person` of the change feed, by pid.
 
     Changes are durable on return, and raise CannotStoreNow if they cannot be stored.

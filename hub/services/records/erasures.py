@@ -21,9 +21,9 @@ from hub.live.feed import Change
 from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.audit import Actor
-from hub.services.backups.views import Backup
+from hub.services.backups.views import KnownBackup
 from hub.store.commit.record_rows import fold
-from hub.store.records.erasing import Match as Match
+from hub.store.records.erasing import PersonMatch as PersonMatch
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
 from hub.store.tables.erasures import ErasureReport, NewErasure
@@ -57,7 +57,7 @@ class Erasable(Struct, frozen=True):
     `told`: the names of targets that are told the number, and erase what this hub has no longer.
     """
 
-    match: Match | None
+    match: PersonMatch | None
     subject: Subject
     preview: Preview
     told: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class Erasures:
         #: Whether run() runs: else `carry_out` must be called after `begin`.
         self.is_running = False
 
-    async def find(self, *, name: str = "", number: str = "") -> list[Match]:
+    async def find(self, *, name: str = "", number: str = "") -> list[PersonMatch]:
         """Return the records of a number, or of exactly this name (case ignored), by number.
 
         A person of the register is found without any record as well; so is every number if there
@@ -111,15 +111,15 @@ class Erasures:
             found = await self._store.eraser.find_name(name)
             pids = {one.uuid for one in found}
             others = [pid for pid in await self._store.people.named(name) if pid not in pids]
-            return found + [Match(name, pid, 0, 0) for pid in others]
+            return found + [PersonMatch(name, pid, 0, 0) for pid in others]
         if names_nobody(number):
             raise BadParameter("cameras send this number for every stranger", field="number")
         if (match := await self._store.eraser.find_uuid(number)) is not None:
             return [match]
         people = await self._store.people.names([canonical_pid(number) or ""])
         if people:
-            return [Match(person.name, pid, 0, 0) for pid, person in people.items()]
-        unknown = Match("", canonical_number(number), 0, 0)
+            return [PersonMatch(person.name, pid, 0, 0) for pid, person in people.items()]
+        unknown = PersonMatch("", canonical_number(number), 0, 0)
         is_told = len(number) <= _MAX_NUMBER and self.told(unknown.subject)
         return [unknown] if is_told else []
 
@@ -161,7 +161,7 @@ class Erasures:
                 return await self._subject(match)
         raise NoSuchResource("there are no such records")
 
-    async def _subject(self, match: Match) -> Subject:
+    async def _subject(self, match: PersonMatch) -> Subject:
         """Return whose records these are, with the person of the register, if there is one."""
         pid = canonical_pid(match.uuid) or ""
         return replace(match.subject, people=tuple(await self._store.people.names([pid])))
@@ -291,7 +291,7 @@ def _pids_of(subject: Subject) -> set[str]:
 
 
 def older_copies(
-    data_dir: Path, backups: Callable[[], Sequence[Backup]]
+    data_dir: Path, backups: Callable[[], Sequence[KnownBackup]]
 ) -> Callable[[], Awaitable[Sequence[str]]]:
     """Return what names the copies that were made before an erasure, each with its date.
 

@@ -41,7 +41,7 @@ _PAGE = 1_000
 _TIDY_SECONDS = 3600
 
 
-class Selection(Struct, frozen=True, kw_only=True):
+class HoldSelection(Struct, frozen=True, kw_only=True):
     """Records to hold: those with these seqs, or those of a camera, a time and some kinds.
 
     `since` <= occurred_at < `until`, in UNIX milliseconds. No `did` means every camera, no `kinds`
@@ -108,7 +108,7 @@ class Holds:
         """Return how much evidence has outlived its day."""
         return self._store.evidence.use()
 
-    async def select(self, selection: Selection) -> Selected:
+    async def select(self, selection: HoldSelection) -> Selected:
         """Find the records of a selection."""
         if selection.seqs:
             found = [await self._store.records.get(seq) for seq in selection.seqs[:_PAGE]]

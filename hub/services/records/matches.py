@@ -19,7 +19,7 @@ MAX_MATCHES = 12
 _MAX_TEXTS = 40
 
 
-class Match(Struct, frozen=True):
+class TextMatch(Struct, frozen=True):
     """A name or plate, as the newest record has it: `last_seq`."""
 
     text: str
@@ -35,7 +35,7 @@ class Matches(Struct, frozen=True):
     """
 
     field: Literal["name", "plate"]
-    found: tuple[Match, ...]
+    found: tuple[TextMatch, ...]
     more: int
     is_exact: bool
 
@@ -56,7 +56,7 @@ class PartMatching:
         if not part or is_quoted(part):
             return None
         counted = await self._store.counter.by_text(filter, _MAX_TEXTS)
-        texts = [Match(one.text, one.records, one.last_seq) for one in counted.found]
+        texts = [TextMatch(one.text, one.records, one.last_seq) for one in counted.found]
         matches = texts if filter.name else _one_per_plate(texts)
         # Those that were not looked at may be ways to write a plate, too: nearly all are not.
         others = counted.total - len(counted.found) + len(matches[MAX_MATCHES:])
@@ -68,16 +68,16 @@ class PartMatching:
         )
 
 
-def _one_per_plate(texts: list[Match]) -> list[Match]:
+def _one_per_plate(texts: list[TextMatch]) -> list[TextMatch]:
     """Join the ways to write a plate, under the longest one."""
-    plates: dict[str, Match] = {}
+    plates: dict[str, TextMatch] = {}
     for one in texts:
         reduced = reduce_plate(one.text)
         known = plates.get(reduced)
         if known is None:
             plates[reduced] = one
             continue
-        plates[reduced] = Match(
+        plates[reduced] = TextMatch(
             max(known.text, one.text, key=len),
             known.records + one.records,
             max(known.last_seq, one.last_seq),

@@ -93,7 +93,7 @@ class LogReader:
         return list(page.items)
 
 
-class RecordLog:
+class RecordQueries:
     """Reads the append-only log of everything that devices reported."""
 
     def __init__(self, core: Core) -> None:

@@ -17,8 +17,8 @@ from hub.services.reports.report import (
     Chart,
     Progress,
     Report,
+    ReportTable,
     Series,
-    Table,
     table,
 )
 from hub.store.alarms.alarm import Alarm, AlarmKind, AlarmStep
@@ -87,7 +87,7 @@ def _handled(alarm: Alarm, steps: Sequence[AlarmStep], period: Period) -> _Handl
     )
 
 
-def _by_kind(handled: Sequence[_Handled]) -> Table:
+def _by_kind(handled: Sequence[_Handled]) -> ReportTable:
     """Camera events are told apart by their type (2.4)."""
     of_types: dict[tuple[int, int], list[_Handled]] = {}
     for one in handled:
@@ -118,7 +118,7 @@ def _by_kind(handled: Sequence[_Handled]) -> Table:
     return table("by_kind", columns, rows)
 
 
-def _by_person(handled: Sequence[_Handled]) -> Table:
+def _by_person(handled: Sequence[_Handled]) -> ReportTable:
     rows: list[tuple[Cell, ...]] = []
     of_people: dict[str, list[int]] = {}
     for one in handled:
@@ -135,7 +135,7 @@ def _by_person(handled: Sequence[_Handled]) -> Table:
     return table("by_person", columns, rows)
 
 
-def _each(handled: Sequence[_Handled]) -> Table:
+def _each(handled: Sequence[_Handled]) -> ReportTable:
     rows: list[tuple[Cell, ...]] = [
         (
             one.alarm.seq,

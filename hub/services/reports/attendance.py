@@ -10,7 +10,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.services.people.register import People
+from hub.services.people.register import PeopleRegister
 from hub.services.reports.periods import Day, Period
 from hub.services.reports.report import (
     MAX_ROWS,
@@ -51,7 +51,7 @@ class _Seen(Struct, frozen=True):
 
 async def report_attendance(
     store: Store,
-    register: People,
+    register: PeopleRegister,
     period: Period,
     dids: Sequence[str] | None,
     made_at: int,
@@ -108,7 +108,7 @@ async def _people_of(
 
 
 async def _names(
-    store: Store, register: People, seen: Sequence[_Seen], latest: dict[PersonKey, int]
+    store: Store, register: PeopleRegister, seen: Sequence[_Seen], latest: dict[PersonKey, int]
 ) -> _Names:
     """Return name and pid of each person: those of the register, else the name in the record.
 

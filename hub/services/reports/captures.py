@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hub.services.reports.periods import Period
-from hub.services.reports.report import Cell, Chart, Progress, Report, Series, Table, table
+from hub.services.reports.report import Cell, Chart, Progress, Report, ReportTable, Series, table
 from hub.store.records.time_spans import SeqRange
 from hub.store.reports.counts import FaceCount, HourCount, counts_of, unsorted_faces_in
 from hub.store.reports.sightings import parts_of
@@ -116,7 +116,7 @@ class _Sums:
             for hour, local in times.items()
         }
 
-    def by_camera(self) -> Table:
+    def by_camera(self) -> ReportTable:
         rows: list[tuple[Cell, ...]] = []
         for did in self._dids():
             numbers = self._by_camera[did]
@@ -127,7 +127,7 @@ class _Sums:
             rows,
         )
 
-    def by_hour(self, now: int) -> Table:
+    def by_hour(self, now: int) -> ReportTable:
         """Of a day that is not over, hours to come are empty, unless records are dated in them."""
         last = 23
         if self._is_day and self._period.since <= now < self._period.until:

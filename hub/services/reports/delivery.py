@@ -21,7 +21,7 @@ from hub.services.audit import Actor
 from hub.services.backups.place import try_out
 from hub.services.devices.directory import Devices
 from hub.services.reports.report import Report, ReportKind
-from hub.services.reports.reports import Gates, ReportQuery, Reports
+from hub.services.reports.reports import Gates, ReportMaker, ReportQuery
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -78,7 +78,7 @@ class _Delivered(Struct, frozen=True):
 class ReportDelivery:
     """Sends reports. run() does so when they are due."""
 
-    def __init__(self, core: Core, reports: Reports, devices: Devices, render: Render) -> None:
+    def __init__(self, core: Core, reports: ReportMaker, devices: Devices, render: Render) -> None:
         self._store = core.store
         self._reports = reports
         self._site = core.site

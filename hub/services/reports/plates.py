@@ -20,8 +20,8 @@ from hub.services.reports.report import (
     Chart,
     Progress,
     Report,
+    ReportTable,
     Series,
-    Table,
     table,
 )
 from hub.services.reports.stays import Stay, Stays
@@ -97,7 +97,7 @@ class _Pairing:
         )
 
 
-def _shown(pairing: _Pairing, names: dict[int, str]) -> tuple[tuple[Table, ...], Chart]:
+def _shown(pairing: _Pairing, names: dict[int, str]) -> tuple[tuple[ReportTable, ...], Chart]:
     stays = pairing.stays
     rows = [_row(stay, names) for stay in stays.found]
     columns: list[tuple[str, CellKind]] = [
@@ -135,7 +135,7 @@ def _row(stay: Stay, names: dict[int, str]) -> tuple[Cell, ...]:
     return names.get(stay.term, ""), came, stay.entrance, left, stay.exit, length
 
 
-def _summary(stays: Stays) -> Table:
+def _summary(stays: Stays) -> ReportTable:
     median, longest = stays.lengths.median, stays.lengths.longest
     row: tuple[Cell, ...] = (
         stays.entered,

@@ -40,7 +40,7 @@ class Column(Struct, frozen=True):
     kind: CellKind
 
 
-class Table(Struct, frozen=True):
+class ReportTable(Struct, frozen=True):
     """`left_out`: how many rows there were beyond MAX_ROWS."""
 
     name: str
@@ -77,16 +77,16 @@ class Report(Struct, frozen=True):
     kind: ReportKind
     period: Period
     made_at: int
-    tables: tuple[Table, ...]
+    tables: tuple[ReportTable, ...]
     charts: tuple[Chart, ...]
     is_exact: bool = True
 
 
 def table(
     name: str, columns: Sequence[tuple[str, CellKind]], rows: Sequence[tuple[Cell, ...]]
-) -> Table:
+) -> ReportTable:
     """Return a table with at most MAX_ROWS of these rows."""
-    return Table(
+    return ReportTable(
         name,
         tuple(Column(*one) for one in columns),
         tuple(rows[:MAX_ROWS]),

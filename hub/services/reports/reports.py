@@ -15,7 +15,7 @@ from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.audit import Actor
 from hub.services.devices.availability import DeviceAvailability
 from hub.services.people.groups import CameraGroups
-from hub.services.people.register import People
+from hub.services.people.register import PeopleRegister
 from hub.services.reports.alarms import report_alarms
 from hub.services.reports.attendance import report_attendance
 from hub.services.reports.cameras import report_availability
@@ -71,11 +71,15 @@ class _Making:
         self.ended_at = 0.0
 
 
-class Reports:
+class ReportMaker:
     """Makes reports. run() does the work, so that it goes on when who asked is gone."""
 
     def __init__(
-        self, core: Core, people: People, groups: CameraGroups, availability: DeviceAvailability
+        self,
+        core: Core,
+        people: PeopleRegister,
+        groups: CameraGroups,
+        availability: DeviceAvailability,
     ) -> None:
         self._store = core.store
         self._site = core.site

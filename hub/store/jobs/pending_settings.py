@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
 from hub.store.rows import Moment, RowReader, as_json
 from hub.store.tables.device_settings import SettingName
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.commands.params import merge_changes
 
 _COLUMNS = "did, name, param, job, position, wished_by, wished_at"
@@ -81,7 +81,7 @@ class PendingSettingTable(Table[set[str]]):
         self.dids = loaded
 
     @classmethod
-    def load(cls, source: Source) -> set[str]:
+    def load(cls, source: RowSource) -> set[str]:
         return {did for (did,) in source.connection.execute(_DIDS)}
 
     async def of_device(self, did: str) -> list[PendingSetting]:

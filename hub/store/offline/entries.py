@@ -13,7 +13,7 @@ from hub.store.records.retention import check_dropped_days
 from hub.store.rows import DamagedRows
 from hub.store.sealing import SecretBox, read_key
 from hub.store.sqlite.sql import one
-from hub.store.tables.table import Source
+from hub.store.tables.table import RowSource
 
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
@@ -35,7 +35,7 @@ def check_entries(data_dir: Path) -> tuple[int, DamagedRows]:
         load_held(connection, damaged)
         check_dropped_days(connection, damaged)
         for table in TABLES.values():
-            table.check(Source(connection, damaged, box))
+            table.check(RowSource(connection, damaged, box))
         tables = [name for (name,) in connection.execute(_TABLES)]
         counts = [one(connection, f"SELECT count(*) FROM {name}") for name in tables]
     return sum(count for count in counts if isinstance(count, int)), damaged

@@ -12,7 +12,7 @@ from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.people.person_rows import fold_text
 from hub.store.rows import RowReader
 from hub.store.sqlite.sql import one
-from hub.store.tables.table import MemoryTable, Source
+from hub.store.tables.table import MemoryTable, RowSource
 
 MAX_GROUPS = 200
 
@@ -54,7 +54,7 @@ class CameraGroupTable(MemoryTable[int, CameraGroup]):
     queries = ((_rows, _ALL),)
 
     @classmethod
-    def load(cls, source: Source) -> list[CameraGroup]:
+    def load(cls, source: RowSource) -> list[CameraGroup]:
         dids: dict[int, list[str]] = {}
         for one_device in _devices.read_all(source.connection.execute(_DEVICES), source.damaged):
             dids.setdefault(one_device.camera_group, []).append(one_device.did)

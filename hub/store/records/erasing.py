@@ -103,7 +103,7 @@ _NOTE_DAY = "UPDATE day SET erased_at = ? WHERE day = ?"
 _NOTE_HELD = "UPDATE held_pack SET erased_at = ? WHERE day = ?"
 
 
-class Match(Struct, frozen=True):
+class PersonMatch(Struct, frozen=True):
     """Records with a name, and the same number: `uuid`, "" if none or that of strangers."""
 
     name: str
@@ -177,11 +177,11 @@ class Eraser:
         self._now = now
         self._empty_wal = empty_wal
 
-    async def find_name(self, name: str) -> list[Match]:
+    async def find_name(self, name: str) -> list[PersonMatch]:
         """Return the records with exactly this name (case ignored), by number; at most 200."""
         return await self._readers.read(lambda c: _find_name(c, name))
 
-    async def find_uuid(self, uuid: str) -> Match | None:
+    async def find_uuid(self, uuid: str) -> PersonMatch | None:
         """Return the records of a number, None if there is none."""
         return await self._readers.read(lambda c: _find_uuid(c, uuid))
 
@@ -337,17 +337,21 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
     )
 
 
-def _find_name(connection: sqlite3.Connection, name: str) -> list[Match]:
+def _find_name(connection: sqlite3.Connection, name: str) -> list[PersonMatch]:
     rows = connection.execute(_MATCHES, (fold(name), _MAX_MATCHES)).fetchall()
     return [
-        Match(_name_of(connection, seq) or name, uuid or "", count, seq)
+        PersonMatch(_name_of(connection, seq) or name, uuid or "", count, seq)
         for uuid, count, seq in rows
     ]
 
 
-def _find_uuid(connection: sqlite3.Connection, uuid: str) -> Match | None:
+def _find_uuid(connection: sqlite3.Connection, uuid: str) -> PersonMatch | None:
     count, seq = connection.execute(_UUID_MATCH, (indexed_uuid(uuid),)).fetchone()
-    return Match(_name_of(connection, seq), canonical_number(uuid), count, seq) if count else None
+    return (
+        PersonMatch(_name_of(connection, seq), canonical_number(uuid), count, seq)
+        if count
+        else None
+    )
 
 
 def _name_of(connection: sqlite3.Connection, seq: int) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.store.alarms.alarm import Severity
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 MAX_RULES = 200
 
@@ -57,7 +57,7 @@ class AlarmRuleTable(Table[tuple[AlarmRule, ...]]):
         self._rules = loaded
 
     @classmethod
-    def load(cls, source: Source) -> tuple[AlarmRule, ...]:
+    def load(cls, source: RowSource) -> tuple[AlarmRule, ...]:
         """A rule that cannot be read is left out: what it is about raises alarms as by default."""
         rules = []
         for id, text in source.connection.execute(_ALL):

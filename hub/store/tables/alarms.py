@@ -40,7 +40,7 @@ from hub.store.alarms.rows import (
 )
 from hub.store.alarms.shares import least_closed
 from hub.store.sqlite.sql import clamp, execute, one
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.uploads.records import Record
 
 #: Closed alarms that are kept at most, beside those that are not closed.
@@ -123,7 +123,7 @@ class AlarmTable(Table[list[Alarm]]):
         self._raiser.active = {alarm.seq: alarm for alarm in loaded}
 
     @classmethod
-    def load(cls, source: Source) -> list[Alarm]:
+    def load(cls, source: RowSource) -> list[Alarm]:
         return load_active(source.connection, source.damaged)
 
     def use(self, judge: Judge) -> None:

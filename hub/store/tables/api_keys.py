@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.rows import Moment, RowReader, as_flag
-from hub.store.tables.table import Engine, KeyedTable, Source
+from hub.store.tables.table import Engine, KeyedTable, RowSource
 
 #: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
 #: do not know the 2 let such a key only read.
@@ -74,7 +74,7 @@ class ApiKeyTable(KeyedTable[str, SealedApiKey]):
         self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
 
     @classmethod
-    def load(cls, source: Source) -> list[SealedApiKey]:
+    def load(cls, source: RowSource) -> list[SealedApiKey]:
         found, box = [], source.box
         for *values, secret in source.connection.execute(_ALL):
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import Missing, NoSuchResource
 from hub.store.rows import Moment, RowReader, as_flag
 from hub.store.tables.firmware import FirmwareTable
-from hub.store.tables.table import Engine, MemoryTable, Source
+from hub.store.tables.table import Engine, MemoryTable, RowSource
 
 #: What the operator wants. The column is called `will`.
 DesiredState = Literal["running", "paused", "stopped"]
@@ -114,7 +114,7 @@ class CampaignTable(MemoryTable[int, StoredCampaign]):
         self._index()
 
     @classmethod
-    def load(cls, source: Source) -> list[StoredCampaign]:
+    def load(cls, source: RowSource) -> list[StoredCampaign]:
         """Read the campaigns of known releases: what is not known cannot be distributed."""
         execute, damaged = source.connection.execute, source.damaged
         releases = {release.id for release in FirmwareTable.load(source).releases}

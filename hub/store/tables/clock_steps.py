@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.store.rows import RowReader, as_flag
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 #: Beyond this number of steps, small ones make room first, then the oldest.
 _MAX_STEPS = 1000
@@ -58,7 +58,7 @@ class ClockStepTable(Table[tuple[ClockStep, ...]]):
         self._steps = loaded
 
     @classmethod
-    def load(cls, source: Source) -> tuple[ClockStep, ...]:
+    def load(cls, source: RowSource) -> tuple[ClockStep, ...]:
         return tuple(_rows.read_all(source.connection.execute(_ALL), source.damaged))
 
     def all(self) -> tuple[ClockStep, ...]:

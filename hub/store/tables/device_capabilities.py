@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 
 from hub.store.rows import Moment, RowReader
 from hub.store.tables.devices import check_camera
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 #: What a part was learnt from; None if it was not.
 CapabilitySource = Literal["connect", "get_info", "upload", "answer"]
@@ -62,7 +62,7 @@ class CapabilityTable(Table[dict[str, tuple[CapabilityRow, ...]]]):
         self._rows = loaded
 
     @classmethod
-    def load(cls, source: Source) -> dict[str, tuple[CapabilityRow, ...]]:
+    def load(cls, source: RowSource) -> dict[str, tuple[CapabilityRow, ...]]:
         """Read the rows of each device by its did."""
         found: dict[str, tuple[CapabilityRow, ...]] = {}
         for row in _rows.read_all(source.connection.execute(_ALL), source.damaged):

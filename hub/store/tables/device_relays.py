@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hub.errors import Missing
 from hub.store.rows import RowReader, as_flag
 from hub.store.tables.devices import check_camera
-from hub.store.tables.table import KeyedTable, Source
+from hub.store.tables.table import KeyedTable, RowSource
 
 TABLE = "device_relay"
 #: What a relay does: it opens a door, or makes a sound.
@@ -74,7 +74,7 @@ class RelayTable(KeyedTable[str, SealedRelay]):
     key = attrgetter("relay.did")
 
     @classmethod
-    def load(cls, source: Source) -> list[SealedRelay]:
+    def load(cls, source: RowSource) -> list[SealedRelay]:
         found, box = [], source.box
         for password, *values in source.connection.execute(_ALL):
 

@@ -26,7 +26,7 @@ from hub.store.tables.devices import (
     load_devices,
     secret_context,
 )
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 
 class DeviceTable(Table[list[StoredDevice]]):
@@ -49,7 +49,7 @@ class DeviceTable(Table[list[StoredDevice]]):
             self._put(stored)
 
     @classmethod
-    def load(cls, source: Source) -> list[StoredDevice]:
+    def load(cls, source: RowSource) -> list[StoredDevice]:
         return load_devices(source.connection, source.damaged, source.box)
 
     def by_did(self, did: str) -> Device | None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, Missing, NoSuchResource
 from hub.store.rows import Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import one
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.uploads.firmware import Versions
 
 #: The table of the files.
@@ -169,7 +169,7 @@ class FirmwareTable(Table[FirmwareRows]):
         self._releases = {release.id: release for release in loaded.releases}
 
     @classmethod
-    def load(cls, source: Source) -> FirmwareRows:
+    def load(cls, source: RowSource) -> FirmwareRows:
         execute, damaged = source.connection.execute, source.damaged
         files = _file_rows.read_all(execute(_FILES), damaged)
         components: dict[int, list[Component]] = {}

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import clamp
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 #: "lost": it does not connect; "refused": it tries, and is not let in; "disabled": somebody
 #: disabled it; "new": it was never connected yet. Only the first two are failures.
@@ -144,7 +144,7 @@ class OutageTable(Table[KnownOutages]):
         self.known = loaded
 
     @classmethod
-    def load(cls, source: Source) -> KnownOutages:
+    def load(cls, source: RowSource) -> KnownOutages:
         lasting = _rows.read_all(source.connection.execute(_OPEN), source.damaged)
         last_id, last_run = source.connection.execute(_LAST_IDS).fetchone()
         return KnownOutages(tuple(lasting), last_id or 0, last_run or 0)

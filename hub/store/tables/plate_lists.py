@@ -11,7 +11,7 @@ from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.alarms.alarm import Severity
 from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import one
-from hub.store.tables.table import MemoryTable, Source
+from hub.store.tables.table import MemoryTable, RowSource
 
 #: Lists, entries of all lists together, and how many of those may have wildcards.
 MAX_LISTS = 100
@@ -79,7 +79,7 @@ class PlateListTable(MemoryTable[int, PlateList]):
     queries = ((_list_rows, _LISTS),)
 
     @classmethod
-    def load(cls, source: Source) -> list[PlateList]:
+    def load(cls, source: RowSource) -> list[PlateList]:
         entries: dict[int, list[PlateEntry]] = {}
         for row in _entry_rows.read_all(source.connection.execute(_ENTRIES), source.damaged):
             entries.setdefault(row.list, []).append(PlateEntry(row.pattern, row.note, row.until))

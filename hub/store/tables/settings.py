@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from hub.store.rows import DamagedRows
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 _ALL = "SELECT key, value FROM setting"
 _PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
@@ -39,7 +39,7 @@ class SettingTable(Table[dict[str, str]]):
         self._values = loaded
 
     @classmethod
-    def load(cls, source: Source) -> dict[str, str]:
+    def load(cls, source: RowSource) -> dict[str, str]:
         return load_settings(source.connection, source.damaged)
 
     def get(self, key: str) -> str | None:

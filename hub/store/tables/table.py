@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Struct)
 Loaded = TypeVar("Loaded")
 
 
-class Source(Struct, frozen=True):
+class RowSource(Struct, frozen=True):
     """A database as a table reads it. `box`: opens the secrets; None: they are not looked at."""
 
     connection: sqlite3.Connection
@@ -76,12 +76,12 @@ class Table(Generic[Loaded]):
         engine.tables.append(self)
 
     @classmethod
-    def load(cls, source: Source) -> Loaded:
+    def load(cls, source: RowSource) -> Loaded:
         """Read what is held in memory. Blocks. Raises sqlite3.Error."""
         return None  # type: ignore[return-value]
 
     @classmethod
-    def check(cls, source: Source) -> None:
+    def check(cls, source: RowSource) -> None:
         """Decode all rows, to note those that are damaged. Blocks. Raises sqlite3.Error."""
         cls.load(source)
         for reader, sql in cls.queries:
@@ -89,7 +89,7 @@ class Table(Generic[Loaded]):
                 reader.read(row, source.damaged)
 
     def _load(self, connection: sqlite3.Connection) -> Loaded:
-        return self.load(Source(connection, self._damaged, self._engine.box))
+        return self.load(RowSource(connection, self._damaged, self._engine.box))
 
     # What the database removes together with a row of another table is removed from memory.
 
@@ -119,7 +119,7 @@ class KeyedTable(Table[list[R]], Generic[K, R]):
         self._rows: dict[K, R] = {self.key(row): row for row in loaded}
 
     @classmethod
-    def load(cls, source: Source) -> list[R]:
+    def load(cls, source: RowSource) -> list[R]:
         reader, sql = cls.queries[0]
         return reader.read_all(source.connection.execute(sql), source.damaged)
 

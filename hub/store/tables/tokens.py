@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
 from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import execute
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.signing import ts_seconds
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
@@ -94,7 +94,7 @@ class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):
             self._remember(one)
 
     @classmethod
-    def load(cls, source: Source) -> tuple[list[StoredToken], list[AcceptedConnect]]:
+    def load(cls, source: RowSource) -> tuple[list[StoredToken], list[AcceptedConnect]]:
         execute, damaged = source.connection.execute, source.damaged
         return (
             _token_rows.read_all(execute(_TOKENS), damaged),

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
 from hub.store.rows import Moment, RowReader
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
@@ -63,7 +63,7 @@ class UsedSignatureTable(Table[list[UsedSignature]]):
                 self._forgotten[one.appid] = one.ts
 
     @classmethod
-    def load(cls, source: Source) -> list[UsedSignature]:
+    def load(cls, source: RowSource) -> list[UsedSignature]:
         return _rows.read_all(source.connection.execute(_ALL), source.damaged)
 
     def was_used(self, one: UsedSignature) -> bool:

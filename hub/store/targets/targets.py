@@ -13,7 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResour
 from hub.store.rows import Moment, RowReader, Size
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
-from hub.store.tables.table import Engine, Source, Table
+from hub.store.tables.table import Engine, RowSource, Table
 from hub.store.targets.target import (
     Cursor,
     DeadLetter,
@@ -182,7 +182,7 @@ class TargetTable(Table[TargetRows]):
         self._keep_gaps(loaded.gaps)
 
     @classmethod
-    def load(cls, source: Source) -> TargetRows:
+    def load(cls, source: RowSource) -> TargetRows:
         found, box = [], source.box
         for *values, secrets in source.connection.execute(_ALL):
 

@@ -51,7 +51,7 @@ class FaceReading(Struct, frozen=True, kw_only=True):
     extra: list[ExtraField]
 
 
-class Sender(Struct, frozen=True):
+class UploadSender(Struct, frozen=True):
     """Which kind of camera sent a capture, as far as its other fields tell.
 
     `has_library`: it compares faces with a library. `knows`: it has recognised this person.
@@ -61,14 +61,14 @@ class Sender(Struct, frozen=True):
     knows: bool
 
 
-def sender_of(extra: list[ExtraField], *, names: bool, uuid: str | None) -> Sender:
+def sender_of(extra: list[ExtraField], *, names: bool, uuid: str | None) -> UploadSender:
     """`names`: the body has a name or a category; `uuid`: the person that it tells of."""
     has_library = names or any(name in _OF_A_RECOGNISER for name, _ in extra)
-    return Sender(has_library, not names_nobody(uuid))
+    return UploadSender(has_library, not names_nobody(uuid))
 
 
 def read_face(
-    extra: list[ExtraField], *, age: int | None, gender: int | None, sender: Sender
+    extra: list[ExtraField], *, age: int | None, gender: int | None, sender: UploadSender
 ) -> FaceReading:
     """Read the undocumented fields of a capture. Raises BadParameter for a wrong rectangle."""
     names = {name for name, _ in extra}
@@ -82,7 +82,7 @@ def read_face(
 
 
 def _face_of_3(
-    extra: list[ExtraField], age: int | None, gender: int | None, sender: Sender
+    extra: list[ExtraField], age: int | None, gender: int | None, sender: UploadSender
 ) -> FaceReading:
     scene = FieldReader(dict(extra))
     face_loc, body_loc = read_rect(scene, "face_rect"), read_rect(scene, "body_rect")

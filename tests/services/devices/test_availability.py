@@ -17,7 +17,7 @@ from hub.services.devices.availability import Availability, DeviceAvailability, 
 from hub.store.tables import outages as table
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.outages import HubRun, Outage, OutageTable, end_followed
-from hub.store.tables.table import Source
+from hub.store.tables.table import RowSource
 from tests.live.test_registry import FakeLink
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
@@ -45,7 +45,7 @@ class Watched:
         """Begin as after a start of the hub: nobody is connected."""
         end_followed(self.store._connection)
         self.store.outages.known = OutageTable.load(
-            Source(self.store._connection, self.store.damaged_rows)
+            RowSource(self.store._connection, self.store.damaged_rows)
         )
         self.registry = Registry(self.clock)
         changes = ChangeFeed()

@@ -15,7 +15,13 @@ from hub.errors import AlreadyExists, BadParameter, Missing, NoSuchResource
 from hub.live.feed import Change, next_change
 from hub.services.audit import Actor
 from hub.services.people.masking import masked
-from hub.services.people.register import People, Person, PersonChange, PersonFilter, PersonName
+from hub.services.people.register import (
+    PeopleRegister,
+    Person,
+    PersonChange,
+    PersonFilter,
+    PersonName,
+)
 from hub.services.photos.photos import BadPhoto
 from hub.store.people.people import PersonPut
 from tests.support.clock import NOON, FrozenClock
@@ -36,7 +42,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 
 @pytest.fixture
-def people(hub: HubServices) -> People:
+def people(hub: HubServices) -> PeopleRegister:
     return hub.services.people.register
 
 
@@ -47,7 +53,7 @@ def picture(colour: str = "teal", size: tuple[int, int] = (800, 600)) -> bytes:
 
 
 async def test_a_person_is_added_and_read_with_every_field(
-    people: People, hub: HubServices, clock: FrozenClock
+    people: PeopleRegister, hub: HubServices, clock: FrozenClock
 ) -> None:
     group = await hub.services.people.groups.add("Gate", by=ADA)
     change = PersonChange(
@@ -96,7 +102,7 @@ async def test_a_person_is_added_and_read_with_every_field(
 
 
 async def test_pids_are_assigned_beyond_those_that_cameras_and_records_have(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     first = await people.add(PersonChange(name="Ada"), by=ADA)
     assert first.pid == "1000001"
@@ -108,12 +114,12 @@ async def test_pids_are_assigned_beyond_those_that_cameras_and_records_have(
 
 
 @pytest.mark.parametrize("pid", ["0", "-1", "x", "", "18446744073709551616", "9223372036854775808"])
-async def test_a_pid_that_no_person_can_have_is_refused(people: People, pid: str) -> None:
+async def test_a_pid_that_no_person_can_have_is_refused(people: PeopleRegister, pid: str) -> None:
     with pytest.raises(BadParameter, match=r"^pid: "):
         await people.add(PersonChange(name="Ada"), by=ADA, pid=pid)
 
 
-async def test_a_pid_that_is_taken_is_refused(people: People) -> None:
+async def test_a_pid_that_is_taken_is_refused(people: PeopleRegister) -> None:
     await people.add(PersonChange(name="Ada"), by=ADA, pid="7")
     with pytest.raises(AlreadyExists):
         await people.add(PersonChange(name="Bob"), by=ADA, pid="07")
@@ -140,7 +146,9 @@ async def test_a_pid_that_is_taken_is_refused(people: People) -> None:
         (PersonChange(name="Ada", valid_until=-1), "valid_until"),
     ],
 )
-async def test_a_wrong_field_is_named(people: People, change: PersonChange, field: str) -> None:
+async def test_a_wrong_field_is_named(
+    people: PeopleRegister, change: PersonChange, field: str
+) -> None:
     with pytest.raises(BadParameter) as refused:
         await people.add(change, by=ADA)
     assert refused.value.field == field
@@ -148,7 +156,7 @@ async def test_a_wrong_field_is_named(people: People, change: PersonChange, fiel
 
 
 async def test_a_change_leaves_the_other_fields_and_tells_the_feed(
-    people: People, hub: HubServices, clock: FrozenClock
+    people: PeopleRegister, hub: HubServices, clock: FrozenClock
 ) -> None:
     await people.add(PersonChange(name="Ada", age=30, phone="555"), by=ADA, pid="7")
     clock.advance(5)
@@ -166,7 +174,7 @@ async def test_a_change_leaves_the_other_fields_and_tells_the_feed(
 
 
 async def test_only_what_cameras_are_given_raises_the_revision(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     group = await hub.services.people.groups.add("Gate", by=ADA)
     await people.add(PersonChange(name="Ada", photo=picture()), by=ADA, pid="7")
@@ -184,14 +192,14 @@ async def test_only_what_cameras_are_given_raises_the_revision(
         assert (await people.change("7", change, by=ADA)).revision == revision, change
 
 
-async def test_no_revision_is_given_twice_though_people_are_removed(people: People) -> None:
+async def test_no_revision_is_given_twice_though_people_are_removed(people: PeopleRegister) -> None:
     first = await people.add(PersonChange(name="Ada"), by=ADA, pid="7")
     await people.remove("7", by=ADA)
     second = await people.add(PersonChange(name="Ada"), by=ADA, pid="7")
     assert second.revision > first.revision
 
 
-async def test_a_photo_is_prepared_and_goes_with_the_person(people: People) -> None:
+async def test_a_photo_is_prepared_and_goes_with_the_person(people: PeopleRegister) -> None:
     await people.add(PersonChange(name="Ada", photo=picture()), by=ADA, pid="7")
     assert (await people.get("7")).has_photo
     with Image.open(io.BytesIO(await people.photo("7"))) as photo:
@@ -203,20 +211,20 @@ async def test_a_photo_is_prepared_and_goes_with_the_person(people: People) -> N
         await people.get("7")
 
 
-async def test_a_photo_that_cannot_be_used_stores_nothing(people: People) -> None:
+async def test_a_photo_that_cannot_be_used_stores_nothing(people: PeopleRegister) -> None:
     with pytest.raises(BadPhoto):
         await people.add(PersonChange(name="Ada", photo=b"no picture"), by=ADA)
     assert await people.count() == 0
 
 
-async def test_put_adds_or_changes(people: People) -> None:
+async def test_put_adds_or_changes(people: PeopleRegister) -> None:
     await people.put("7", PersonChange(name="Ada", age=3), by=ADA)
     await people.put("7", PersonChange(name="Bea"), by=ADA)
     assert ((await people.get("7")).name, (await people.get("7")).age) == ("Bea", 3)
 
 
 async def test_of_many_people_those_that_are_wrong_are_refused_in_their_places(
-    people: People,
+    people: PeopleRegister,
 ) -> None:
     stored = await people.put_many(
         [
@@ -240,7 +248,9 @@ async def test_of_many_people_those_that_are_wrong_are_refused_in_their_places(
     assert await people.count() == 2
 
 
-async def test_the_register_is_bounded(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_register_is_bounded(
+    people: PeopleRegister, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hub.store.people.people.MAX_PEOPLE", 2)
     puts = [PersonPut(change=PersonChange(name=name)) for name in ("Ada", "Bob", "Cy")]
     stored = await people.put_many(puts, by=ADA)
@@ -250,13 +260,13 @@ async def test_the_register_is_bounded(people: People, monkeypatch: pytest.Monke
     assert await people.count() == 2
 
 
-async def names(people: People, matching: PersonFilter) -> list[str]:
+async def names(people: PeopleRegister, matching: PersonFilter) -> list[str]:
     page = await people.page(matching)
     assert await people.count(matching) == len(page.items)
     return [person.name for person in page.items]
 
 
-async def test_people_are_found_by_a_part_of_their_name_or_number(people: People) -> None:
+async def test_people_are_found_by_a_part_of_their_name_or_number(people: PeopleRegister) -> None:
     await people.add(
         PersonChange(name="Ada Lovelace", work_id="W-1", id_card_no="110101199003071234"),
         by=ADA,
@@ -277,7 +287,7 @@ async def test_people_are_found_by_a_part_of_their_name_or_number(people: People
         assert await names(people, PersonFilter(q=q)) == found, q
 
 
-async def test_only_who_sees_numbers_finds_people_by_them(people: People) -> None:
+async def test_only_who_sees_numbers_finds_people_by_them(people: PeopleRegister) -> None:
     await people.add(PersonChange(name="Ada", id_card_no="11010119900307123X"), by=ADA)
     assert await names(people, PersonFilter(q="1990")) == []
     assert await names(people, PersonFilter(q="1990", sees_numbers=True)) == ["Ada"]
@@ -285,7 +295,9 @@ async def test_only_who_sees_numbers_finds_people_by_them(people: People) -> Non
     assert await names(people, PersonFilter(q="0307123x", sees_numbers=True)) == ["Ada"]
 
 
-async def test_people_are_filtered_by_category_and_group(people: People, hub: HubServices) -> None:
+async def test_people_are_filtered_by_category_and_group(
+    people: PeopleRegister, hub: HubServices
+) -> None:
     gate = await hub.services.people.groups.add("Gate", by=ADA)
     await people.add(PersonChange(name="Ada", category=2, groups=(gate.id,)), by=ADA)
     await people.add(PersonChange(name="Bob"), by=ADA)
@@ -294,7 +306,7 @@ async def test_people_are_filtered_by_category_and_group(people: People, hub: Hu
     assert await names(people, PersonFilter(group=gate.id, category=1)) == []
 
 
-async def test_pages_are_in_the_order_of_the_pids_as_numbers(people: People) -> None:
+async def test_pages_are_in_the_order_of_the_pids_as_numbers(people: PeopleRegister) -> None:
     for pid in ("100", "9", "10", "18446744073709551615"):
         await people.add(PersonChange(name=pid), by=ADA, pid=pid)
     first = await people.page(limit=2)
@@ -308,26 +320,26 @@ async def test_pages_are_in_the_order_of_the_pids_as_numbers(people: People) -> 
     assert (first.next, second.next) == ("10", None)
 
 
-async def test_names_are_found_by_what_cameras_send(people: People) -> None:
+async def test_names_are_found_by_what_cameras_send(people: PeopleRegister) -> None:
     await people.add(PersonChange(name="Ada", category=2), by=ADA, pid="7")
     ada = PersonName("7", "Ada", 2)
     assert await people.names(["007", "7", "8", "x", ""]) == {"007": ada, "7": ada}
 
 
-async def test_work_numbers_name_people(people: People) -> None:
+async def test_work_numbers_name_people(people: PeopleRegister) -> None:
     for pid, work_id in (("1", "A"), ("2", "A"), ("3", "B"), ("4", "")):
         await people.add(PersonChange(name="x", work_id=work_id), by=ADA, pid=pid)
     assert await people.pids_of_work_ids(["A", "B", "C", ""]) == {"A": ("1", "2"), "B": ("3",)}
 
 
-async def test_a_masked_person_shows_the_last_four_digits(people: People) -> None:
+async def test_a_masked_person_shows_the_last_four_digits(people: PeopleRegister) -> None:
     change = PersonChange(name="Ada", id_card_no="110101199003071234", ic_card_no="0042")
     shown = masked(await people.add(change, by=ADA))
     assert (shown.id_card_no, shown.ic_card_no, shown.phone) == ("*" * 14 + "1234", "****", "")
 
 
 async def test_who_sees_numbers_in_full_is_in_the_audit_log(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     ada = await people.add(PersonChange(name="Ada", phone="13800000000"), by=ADA, pid="7")
     bob = await people.add(PersonChange(name="Bob"), by=ADA, pid="8")
@@ -341,7 +353,7 @@ async def test_who_sees_numbers_in_full_is_in_the_audit_log(
 
 
 async def test_a_program_that_reads_the_same_people_all_the_time_does_not_flood_the_audit_log(
-    people: People, hub: HubServices, clock: FrozenClock
+    people: PeopleRegister, hub: HubServices, clock: FrozenClock
 ) -> None:
     ada = await people.add(PersonChange(name="Ada", phone="13800000000"), by=ADA, pid="7")
     bob = await people.add(PersonChange(name="Bob", phone="13800000001"), by=ADA, pid="8")
@@ -365,7 +377,7 @@ async def test_a_program_that_reads_the_same_people_all_the_time_does_not_flood_
 
 
 async def test_changes_are_in_the_audit_log_by_number_only(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     await people.add(PersonChange(name="Ada"), by=ADA, pid="7")
     await people.change("7", PersonChange(note="x"), by=ADA)
@@ -379,7 +391,7 @@ async def test_changes_are_in_the_audit_log_by_number_only(
 
 
 async def test_a_removed_person_leaves_no_bytes_behind(
-    people: People, hub: HubServices, tmp_path: Path
+    people: PeopleRegister, hub: HubServices, tmp_path: Path
 ) -> None:
     await people.add(PersonChange(name="Unforgettable", id_card_no="66443322"), by=ADA, pid="7")
     await people.remove("7", by=ADA)
@@ -391,7 +403,7 @@ async def test_a_removed_person_leaves_no_bytes_behind(
 
 
 async def test_people_with_numbers_are_sent_again_when_their_setting_changes(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
     await people.add(PersonChange(name="Bob"), by=ADA, pid="2")
@@ -419,7 +431,7 @@ async def set_sends(hub: HubServices, sends: bool) -> None:
 
 
 async def test_a_setting_that_changed_while_the_hub_was_down_counts(
-    people: People, hub: HubServices
+    people: PeopleRegister, hub: HubServices
 ) -> None:
     await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
     for sends, revision in ((False, 2), (False, 2), (True, 3)):

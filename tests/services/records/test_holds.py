@@ -11,7 +11,7 @@ from hub.errors import BadParameter
 from hub.services.audit import Actor
 from hub.services.clock.clock import SiteClock
 from hub.services.records import holds
-from hub.services.records.holds import Selection
+from hub.services.records.holds import HoldSelection
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
@@ -38,13 +38,13 @@ async def test_a_selection_is_by_camera_time_and_kind(hub: HubServices) -> None:
         await hub.add(face("a", at=at, pictures=True), did="1" if at else "2")
     event = face("a", at=3, pictures=True)
     await hub.add(type(event)(kind="event", detail=EventDetail(type=1), occurred_at=3))
-    selected = await hub.services.records.holds.select(Selection(did="1", since=2, until=4))
+    selected = await hub.services.records.holds.select(HoldSelection(did="1", since=2, until=4))
     assert (selected.seqs, selected.pictures, selected.is_too_many) == ((3, 4, 6), 2, False)
     selected = await hub.services.records.holds.select(
-        Selection(since=2, kinds=("event", "vehicle"))
+        HoldSelection(since=2, kinds=("event", "vehicle"))
     )
     assert selected.seqs == (6,)
-    selected = await hub.services.records.holds.select(Selection(seqs=(2, 77)))
+    selected = await hub.services.records.holds.select(HoldSelection(seqs=(2, 77)))
     assert (selected.seqs, selected.pictures) == ((2,), 1)
 
 
@@ -53,7 +53,7 @@ async def test_a_selection_beyond_the_limit_says_so(
 ) -> None:
     monkeypatch.setattr(holds, "MAX_RECORDS_PER_HOLD", 2)
     await hub.add_faces("a", "b", "c")
-    selected = await hub.services.records.holds.select(Selection())
+    selected = await hub.services.records.holds.select(HoldSelection())
     assert (selected.seqs, selected.is_too_many) == ((1, 2), True)
 
 

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.config import Config, SiteConfig
-from hub.services.reports.report import Report, Table
+from hub.services.reports.report import Report, ReportTable
 from hub.services.reports.reports import ReportQuery
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.tables.devices import NewDevice
@@ -91,7 +91,7 @@ def rows_of(report: Report, name: str) -> list[tuple[Any, ...]]:
     return list(table_of(report, name).rows)
 
 
-def table_of(report: Report, name: str) -> Table:
+def table_of(report: Report, name: str) -> ReportTable:
     (found,) = [one for one in report.tables if one.name == name]
     return found
 

@@ -14,7 +14,7 @@ import trio.testing
 from hub.live.feed import Change, ChangeFeed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
-from hub.services.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
+from hub.services.backups.views import BackupFailure, KnownBackup, RestoredFrom, backup_of
 from hub.services.clock.dating import DatedDay
 from hub.services.clock.plausibility import Agreement
 from hub.services.disk_space import Shortage
@@ -62,7 +62,7 @@ class BackupState:
         self.folder_problem = ""
         self.last_failure: BackupFailure | None = None
         self.last_complete: SimpleNamespace | None = None
-        self.last_incomplete: Backup | None = None
+        self.last_incomplete: KnownBackup | None = None
         self.restored: RestoredFrom | None = None
 
     def overdue_days(self) -> int | None:

@@ -12,7 +12,7 @@ from hub.store.names import KEY_FILE
 from hub.store.offline.entries import check_entries
 from hub.store.rows import DamagedRows
 from hub.store.tables.firmware import FirmwareTable
-from hub.store.tables.table import Source
+from hub.store.tables.table import RowSource
 from tests.support.full_store import fill_directory
 
 #: Pictures that can be read from the device again, what is compared, and what every text is.
@@ -98,5 +98,5 @@ def test_a_release_one_of_whose_files_is_unknown_is_left_out(data_dir: Path) -> 
     change(data_dir, f"UPDATE firmware_component SET sha256 = '{'0' * 64}'")
     with closing(sqlite3.connect(data_dir / "hub.sqlite")) as connection:
         damaged = DamagedRows(is_told=False)
-        assert FirmwareTable.load(Source(connection, damaged)).releases == []
+        assert FirmwareTable.load(RowSource(connection, damaged)).releases == []
     assert damaged.has("firmware_component")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.store.tables.clock_steps import ClockStep, ClockStepTable
-from hub.store.tables.table import Source
+from hub.store.tables.table import RowSource
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
 
@@ -22,7 +22,9 @@ async def test_steps_are_kept_in_their_order(clock: FrozenClock) -> None:
     for one in steps:
         await store.clock_steps.add(one)
     assert store.clock_steps.all() == steps
-    assert await store.read(lambda c: ClockStepTable.load(Source(c, store.damaged_rows))) == steps
+    assert (
+        await store.read(lambda c: ClockStepTable.load(RowSource(c, store.damaged_rows))) == steps
+    )
 
 
 async def test_small_steps_make_room_before_large_ones(

@@ -25,7 +25,7 @@ from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
 from web.language import LANGUAGES
-from web.pages.hold_export.export import ExportFacts, about_hold, export_records
+from web.pages.hold_export.export import HoldExportFacts, about_hold, export_records
 from web.pages.hold_export.response import HubRecords
 
 REASON = "Theft <b>at</b> the gate"
@@ -197,7 +197,7 @@ async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: C
     seq = await api.hub.add(upload)
     await hold(api, 1, seq)
     services, passes, sizes = api.hub.services, 0, []
-    facts = ExportFacts(
+    facts = HoldExportFacts(
         site="Site",
         log="log",
         about=about_hold(await services.records.holds.get(1), LANGUAGES["en"], UTC),

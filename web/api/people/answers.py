@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person as RegisterPerson
-from hub.services.people.sync.numbers import DevicePeople
+from hub.services.people.sync.numbers import DeviceNumbers
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Pid, Time
 from web.api.endpoint import PREFIX
@@ -95,7 +95,7 @@ class DeviceSync(Struct, frozen=True, kw_only=True, rename={"is_": "is"}):
     ]
 
 
-def sync_fields(numbers: DevicePeople) -> DeviceSync:
+def sync_fields(numbers: DeviceNumbers) -> DeviceSync:
     return DeviceSync(
         did=numbers.did,
         state=numbers.state,

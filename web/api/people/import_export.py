@@ -10,7 +10,7 @@ from quart import Response
 from hub.errors import NotAllowed
 from hub.services import Services
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
-from hub.services.people.import_export.plan import Action, Refusal
+from hub.services.people.import_export.plan import Action, RowRefusal
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.jobs import JOB_EXAMPLE, JobFields, job_fields
 from web.api.people.people import TAG
@@ -243,7 +243,7 @@ def _row_fields(row: PreviewRow) -> ImportRowFields:
     )
 
 
-def _refusal_fields(refusal: Refusal) -> RefusalFields:
+def _refusal_fields(refusal: RowRefusal) -> RefusalFields:
     return RefusalFields(
         code=refusal.code,
         message=refusal.message,

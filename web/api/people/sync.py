@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from hub.errors import DeviceOffline
 from hub.services import Services
 from hub.services.people.sync.decisions import LongDecision
-from hub.services.people.sync.numbers import DevicePeople as DeviceNumbers
+from hub.services.people.sync.numbers import DeviceNumbers
 from hub.services.people.sync.people_sync import PersonRow
 from web.api.answers import Pid
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing

@@ -14,7 +14,7 @@ from hub.services.records.holds import (
     MAX_REASON_LENGTH,
     MAX_RECORDS_PER_HOLD,
     Added,
-    Selection,
+    HoldSelection,
     may_change,
 )
 from hub.services.records.holds import Hold as StoredHold
@@ -297,7 +297,7 @@ async def _seqs(
     if select is None:
         return tuple(seqs)
     selected = await services.records.holds.select(
-        Selection(
+        HoldSelection(
             did=select.did,
             since=None if select.since is None else parse_rfc3339(select.since, "select.since"),
             until=None if select.until is None else parse_rfc3339(select.until, "select.until"),

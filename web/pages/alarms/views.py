@@ -51,7 +51,7 @@ class LiveAlarms(Struct, frozen=True):
     most: int = MAX_SHOWN
 
 
-class AlarmTable(Struct, frozen=True, kw_only=True):
+class AlarmListPage(Struct, frozen=True, kw_only=True):
     """One page of the list. `part`, `here`, `first` and `further` are addresses.
 
     `answers`: who acknowledged alarms and when, and since when they are new again, by their seqs.
@@ -128,14 +128,14 @@ async def table() -> Response:
     return await page("alarms/_table.html", table=await _table(read_form()))
 
 
-async def _table(form: AlarmForm) -> AlarmTable:
+async def _table(form: AlarmForm) -> AlarmListPage:
     after = _read_place(request.args.get("after", ""))
     found = await auth.services().alarms.raised.listed(
         form.matching, after=after, limit=_ROWS_PER_PAGE
     )
     position = {} if after is None else {"after": _place_text(after)}
     further = "" if found.next is None else _place_text(found.next)
-    return AlarmTable(
+    return AlarmListPage(
         form=form,
         rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
         answers=await answer_texts(auth.services(), list(found.items)),

@@ -51,7 +51,7 @@ _SOURCES = {
 }
 
 
-class CapabilityRow(Struct, frozen=True):
+class CapabilityFact(Struct, frozen=True):
     """One part: its name, what is known of it, and the choices of a form; ("", text): none set."""
 
     part: str
@@ -97,10 +97,10 @@ async def _capabilities_page(device: DeviceView, fault: str = "", status: int = 
     )
 
 
-def _row(one: CapabilityView) -> CapabilityRow:
+def _row(one: CapabilityView) -> CapabilityFact:
     texts = _VALUES.get(one.part, _YES_OR_NO)
     choices = [(value, gettext(texts[value])) for value in one.choices]
-    return CapabilityRow(
+    return CapabilityFact(
         part=one.part,
         name=gettext(_PARTS[one.part]),
         learnt=gettext(texts[one.learnt]) if one.learnt else "",

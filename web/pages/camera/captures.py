@@ -47,7 +47,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PAGE, _TAB = "camera/captures.html", "/captures"
 
 
-class FilterLink(Struct, frozen=True):
+class CaptureFilterLink(Struct, frozen=True):
     url: str
     text: str
     chosen: bool
@@ -237,14 +237,16 @@ def _describe_error(error: BadParameter) -> str:
     return describe_filter_error(FaceHistory, field)
 
 
-def _kind_links(query: CaptureQuery) -> list[FilterLink]:
+def _kind_links(query: CaptureQuery) -> list[CaptureFilterLink]:
     return [
-        FilterLink(query.query(kind="faces"), gettext("Faces"), query.kind == "faces"),
-        FilterLink(query.query(kind="people"), gettext("Pedestrians"), query.kind == "people"),
+        CaptureFilterLink(query.query(kind="faces"), gettext("Faces"), query.kind == "faces"),
+        CaptureFilterLink(
+            query.query(kind="people"), gettext("Pedestrians"), query.kind == "people"
+        ),
     ]
 
 
-def _range_links(query: CaptureQuery, now: datetime) -> list[FilterLink]:
+def _range_links(query: CaptureQuery, now: datetime) -> list[CaptureFilterLink]:
     """Links to common periods; each ends at the end of its last day."""
     days = (
         (0, 0, N_("Today")),
@@ -257,7 +259,9 @@ def _range_links(query: CaptureQuery, now: datetime) -> list[FilterLink]:
         start = f"{now - timedelta(days=first):%Y-%m-%d}T00:00:00"
         end = f"{now - timedelta(days=last):%Y-%m-%d}T23:59:59"
         url = query.query(**{"from": start, "until": end})
-        links.append(FilterLink(url, gettext(text), (query.start, query.end) == (start, end)))
+        links.append(
+            CaptureFilterLink(url, gettext(text), (query.start, query.end) == (start, end))
+        )
     return links
 
 

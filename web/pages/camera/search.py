@@ -15,7 +15,7 @@ from quart import Blueprint, Response
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.camera_functions.who_is import FoundPerson, who_is
 from hub.services.devices.views import DeviceView
-from hub.services.people.register import People, PersonName
+from hub.services.people.register import PeopleRegister, PersonName
 from hub.wire.commands.answers import Match, SearchResult
 from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.dialect import PERSON_SEARCH
@@ -136,7 +136,9 @@ def _may_ask_who(device: DeviceView) -> bool:
     return may_know(auth.services().cameras.capabilities.of(device.did), "people")
 
 
-async def _make_who(register: People, did: str, found: FoundPerson | None) -> dict[str, object]:
+async def _make_who(
+    register: PeopleRegister, did: str, found: FoundPerson | None
+) -> dict[str, object]:
     """Values for the template; no `who` if the camera knows nobody like that."""
     if found is None:
         return {"who": None}

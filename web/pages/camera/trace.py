@@ -66,20 +66,20 @@ class FrameLine(Struct, frozen=True):
     text: str
 
 
-class Exchange(Struct):
+class TracedExchange(Struct):
     """A request, with its answer if it is known; or any other frame."""
 
     first: FrameLine
     answer: FrameLine | None = None
 
 
-def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
+def pair_exchanges(frames: Iterable[TracedFrame]) -> list[TracedExchange]:
     """Pair each answer with its request, if both are in `frames`. Newest first."""
-    found: dict[int, Exchange] = {}
+    found: dict[int, TracedExchange] = {}
     for frame in frames:
         exchange = None if frame.matched is None else found.get(frame.matched)
         if exchange is None:
-            found[frame.number] = Exchange(_make_line(frame))
+            found[frame.number] = TracedExchange(_make_line(frame))
         else:
             exchange.answer = _make_line(frame)
     return list(reversed(found.values()))
@@ -122,7 +122,7 @@ def _format_duration(frame: TracedFrame) -> str:
 class TraceView(Struct, frozen=True):
     """What the page shows first; the script continues `after` that frame."""
 
-    exchanges: list[Exchange]
+    exchanges: list[TracedExchange]
     has_more: bool
     after: int
 

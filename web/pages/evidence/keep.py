@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, TooManyRequests
 from hub.services.access.users import User
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection, may_change
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD, HoldSelection, Selected, may_change
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
 from web.language import gettext
@@ -45,14 +45,14 @@ class KeepForm(Struct, frozen=True, kw_only=True):
     def is_chosen(self) -> bool:
         return bool(self.seqs or self.did or self.kinds or self.start or self.end)
 
-    def selection(self) -> Selection:
+    def selection(self) -> HoldSelection:
         """The records that are meant. Raises BadParameter."""
         if self.seqs:
             numbers = [int(seq) for seq in self.seqs if _is_number(seq)]
             if not numbers:  # A selection of nothing in particular would be every record.
                 raise BadParameter("numbers are expected", field="seqs")
-            return Selection(seqs=tuple(numbers[:_MAX_SEQS]))
-        return Selection(
+            return HoldSelection(seqs=tuple(numbers[:_MAX_SEQS]))
+        return HoldSelection(
             did=self.did or None,
             since=read_time_ms(self.start, "from"),
             until=read_time_ms(self.end, "to"),

@@ -28,7 +28,7 @@ blueprint = Blueprint(
 _MAX_NAMES = 20
 
 
-class CameraChoice(Struct, frozen=True, kw_only=True):
+class CampaignCamera(Struct, frozen=True, kw_only=True):
     """A camera to select. `obstacle`: why it cannot be selected; `campaign`: the one it is in."""
 
     camera: CameraRow
@@ -113,11 +113,11 @@ async def _start_page(
 
 def _make_choice(
     camera: CameraRow, release: Release, standing: DeviceProgress | None, chosen: bool
-) -> CameraChoice:
+) -> CampaignCamera:
     device = camera.device
     reported = Versions.of(device)
     obstacle, campaign = _find_obstacle(camera, reported, release, standing)
-    return CameraChoice(
+    return CampaignCamera(
         camera=camera,
         versions=versions_line(reported),
         chosen=chosen and not obstacle,

@@ -64,7 +64,7 @@ class About(Struct, frozen=True):
     manifest: dict[str, object]
 
 
-class ExportFacts(Struct, frozen=True, kw_only=True):
+class HoldExportFacts(Struct, frozen=True, kw_only=True):
     """What the export says of itself. `exported_at` in UNIX milliseconds."""
 
     site: str
@@ -94,7 +94,7 @@ def about_hold(hold: Hold, words: language.Language, zone: tzinfo) -> About:
 
 
 async def export_records(
-    source: HeldRecords, facts: ExportFacts, words: language.Language
+    source: HeldRecords, facts: HoldExportFacts, words: language.Language
 ) -> AsyncGenerator[bytes, None]:
     """Yield the ZIP in parts of about 32 to 96 KB. Raises what the source raises."""
     language.use(words, facts.zone)
@@ -111,7 +111,9 @@ async def export_records(
 
 
 class _Export:
-    def __init__(self, source: HeldRecords, facts: ExportFacts, words: language.Language) -> None:
+    def __init__(
+        self, source: HeldRecords, facts: HoldExportFacts, words: language.Language
+    ) -> None:
         self._source = source
         self._facts = facts
         self._words = words

@@ -79,7 +79,7 @@ def zip_response(
     by: Actor,
 ) -> Response:
     """Stream records as one file. The caller has noted in the audit log who exports them."""
-    facts = export.ExportFacts(
+    facts = export.HoldExportFacts(
         site=services.core.site.name(),
         log=services.records.log.log_id,
         about=about,

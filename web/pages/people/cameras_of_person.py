@@ -13,7 +13,7 @@ from web.pages.shown.camera_rows import shown_state
 from web.pages.shown.sync_labels import STANDSTILLS, SYNC_ICONS, sync_reason, sync_text
 
 
-class CameraRow(Struct, frozen=True, kw_only=True):
+class PersonCameraRow(Struct, frozen=True, kw_only=True):
     """The person on one camera. `look`, `icon`: see .sync-state."""
 
     did: str
@@ -27,7 +27,7 @@ class CameraRow(Struct, frozen=True, kw_only=True):
 
 
 class CamerasOfPerson(Struct, frozen=True):
-    rows: list[CameraRow]
+    rows: list[PersonCameraRow]
     done: int
     failed: int
 
@@ -54,7 +54,7 @@ async def cameras_of_person(pid: str) -> CamerasOfPerson:
     )
 
 
-def _row(one: PersonOnDevice) -> CameraRow | None:
+def _row(one: PersonOnDevice) -> PersonCameraRow | None:
     """The row of a camera; None if it was removed meanwhile."""
     hub = auth.services()
     try:
@@ -63,7 +63,7 @@ def _row(one: PersonOnDevice) -> CameraRow | None:
         return None
     is_still = one.state != "done" and hub.people.sync.state_of(one.did) in STANDSTILLS
     standstill = gettext(STANDSTILLS[hub.people.sync.state_of(one.did)]) if is_still else ""
-    return CameraRow(
+    return PersonCameraRow(
         did=device.did,
         name=device.name or device.sn,
         device_state=shown_state(device),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.errors import BadParameter, HubError
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES
-from hub.services.people.import_export.plan import Refusal, RefusalCode
+from hub.services.people.import_export.plan import RefusalCode, RowRefusal
 from web.http.bodies import TooSlow
 from web.language import N_, gettext
 from web.pages.people.form import LABELS
@@ -52,7 +52,7 @@ _ARCHIVES = {
 }
 
 
-def describe_refusal(refusal: Refusal) -> str:
+def describe_refusal(refusal: RowRefusal) -> str:
     """Why a row is refused."""
     if refusal.code == "photo":
         return describe_photo_fault(refusal.value)

@@ -29,7 +29,7 @@ STATES: dict[SyncState, str] = {
 }
 
 
-class StateLink(Struct, frozen=True):
+class SyncStateLink(Struct, frozen=True):
     """A link to the people in one state or all. `count` is None where it is not shown."""
 
     text: str
@@ -80,7 +80,7 @@ class PeopleList(Struct, frozen=True, kw_only=True):
     query: PeopleQuery
     rows: list[PersonRow]
     found: int
-    states: list[StateLink]
+    states: list[SyncStateLink]
     part: str
     first: str
     next: str
@@ -118,7 +118,7 @@ async def people_list(query: PeopleQuery, *, sees_numbers: bool) -> PeopleList:
     )
 
 
-async def _state_links(query: PeopleQuery, *, sees_numbers: bool) -> list[StateLink]:
+async def _state_links(query: PeopleQuery, *, sees_numbers: bool) -> list[SyncStateLink]:
     """Links to the states. Only the chosen one and the failures are counted: it takes time."""
     people = auth.services().people.register
     links = []
@@ -129,7 +129,7 @@ async def _state_links(query: PeopleQuery, *, sees_numbers: bool) -> list[StateL
             if is_chosen or state == "failed"
             else None
         )
-        links.append(StateLink(gettext(text), count, state, query.url(state=state), is_chosen))
+        links.append(SyncStateLink(gettext(text), count, state, query.url(state=state), is_chosen))
     return links
 
 

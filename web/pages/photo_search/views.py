@@ -51,7 +51,7 @@ _RECENT = 10
 _ERRORS = (*UPLOAD_ERRORS, *DEVICE_ERRORS, NoSuchResource, TooManyRequests)
 
 
-class SearchForm(Struct, frozen=True):
+class PhotoSearchQuery(Struct, frozen=True):
     """What was entered. No camera and no group: all cameras."""
 
     threshold: str
@@ -109,26 +109,26 @@ async def _result(id: int) -> dict[str, Any]:
     }
 
 
-def _default_form() -> SearchForm:
+def _default_form() -> PhotoSearchQuery:
     now = now_here()
     # Whole minutes: what is entered needs no seconds then.
     end = (now + timedelta(minutes=1)).replace(second=0)
-    return SearchForm(
+    return PhotoSearchQuery(
         threshold=str(PERSON_SEARCH.example.threshold),
         start=time_field(end - _DEFAULT_PERIOD),
         end=time_field(end),
     )
 
 
-def _read_form(fields: Mapping[str, str]) -> SearchForm:
+def _read_form(fields: Mapping[str, str]) -> PhotoSearchQuery:
     threshold, start, end = (fields.get(name, "").strip() for name in ("threshold", "from", "to"))
     if (quick := fields.get("period")) in _PERIODS:
         start, end = _quick_period(quick)
     if fields.get("where") != "some":
-        return SearchForm(threshold, start, end)
+        return PhotoSearchQuery(threshold, start, end)
     dids = (name.removeprefix("did-") for name in fields if name.startswith("did-"))
     groups = (name.removeprefix("group-") for name in fields if name.startswith("group-"))
-    return SearchForm(threshold, start, end, tuple(dids), tuple(groups) or ("",))
+    return PhotoSearchQuery(threshold, start, end, tuple(dids), tuple(groups) or ("",))
 
 
 def _quick_period(name: str) -> tuple[str, str]:
@@ -140,7 +140,7 @@ def _quick_period(name: str) -> tuple[str, str]:
     return time_field(begin), time_field(now)
 
 
-def _subject(form: SearchForm) -> SearchSubject:
+def _subject(form: PhotoSearchQuery) -> SearchSubject:
     """What to search. Raises BadParameter that names the field."""
     since, until = read_time_ms(form.start, "from"), read_time_ms(form.end, "to")
     if since is None or until is None or since > until:
@@ -151,7 +151,7 @@ def _subject(form: SearchForm) -> SearchSubject:
     return SearchSubject(int(text), since, until)
 
 
-def _chosen_cameras(form: SearchForm) -> Sequence[str] | None:
+def _chosen_cameras(form: PhotoSearchQuery) -> Sequence[str] | None:
     """The cameras to ask; None for all. Raises BadParameter if none of some are chosen."""
     if not form.dids and not form.groups:
         return None
@@ -167,7 +167,7 @@ def _groups() -> tuple[CameraGroup, ...]:
 
 
 async def _form_page(
-    form: SearchForm, source: PictureSource, error: HubError | None = None
+    form: PhotoSearchQuery, source: PictureSource, error: HubError | None = None
 ) -> Response:
     hub = auth.services()
     devices = sorted(hub.cameras.devices.list(), key=lambda one: (one.name or one.sn).casefold())

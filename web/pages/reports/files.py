@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.services.reports.delivery import CameraNames, FileForm
-from hub.services.reports.report import Cell, Column, Report, Table
+from hub.services.reports.report import Cell, Column, Report, ReportTable
 from hub.wire.uploads.records import HubDetail
 from web import language
 from web.language import gettext
@@ -108,7 +108,7 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
     return out.getvalue()
 
 
-def _paced(table: Table) -> Iterator[tuple[Cell, ...]]:
+def _paced(table: ReportTable) -> Iterator[tuple[Cell, ...]]:
     """Yield the rows of a table, and let the event loop run now and then."""
     at_a_time = max(1, _CELLS_AT_A_TIME // len(table.columns))
     began = time.thread_time()
@@ -145,7 +145,7 @@ def _writer(
     return write
 
 
-def table_name(table: Table) -> str:
+def table_name(table: ReportTable) -> str:
     return gettext(labels.TABLES[table.name])
 
 

@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 
 from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
-from hub.services.reports.report import REPORT_KINDS, Report, Table
+from hub.services.reports.report import REPORT_KINDS, Report, ReportTable
 from hub.services.reports.reports import Gates
 from web import auth, language
 from web.language import gettext
@@ -44,13 +44,13 @@ _TYPES = {
 _writing = trio.CapacityLimiter(1)
 
 
-class Link(Struct, frozen=True):
+class ReportLink(Struct, frozen=True):
     url: str
     text: str
     chosen: bool
 
 
-class GroupChoice(Struct, frozen=True):
+class ReportGroup(Struct, frozen=True):
     id: int
     name: str
     chosen: bool
@@ -100,10 +100,11 @@ async def one(kind: str) -> Response:
         title=report_name(query.kind),
         period_title=period_title(query, period.first, period.days[-1].date),
         kinds=[
-            Link(form.url(kind=one), report_name(one), one == query.kind) for one in REPORT_KINDS
+            ReportLink(form.url(kind=one), report_name(one), one == query.kind)
+            for one in REPORT_KINDS
         ],
         periods=[
-            Link(form.url(period=one), gettext(labels.PERIODS[one]), one == query.period)
+            ReportLink(form.url(period=one), gettext(labels.PERIODS[one]), one == query.period)
             for one in PERIOD_KINDS
         ],
         earlier=form.url(day=period.before),
@@ -174,14 +175,14 @@ def _form(kind: str) -> ReportForm:
     return form
 
 
-def _groups(chosen: tuple[int, ...]) -> list[GroupChoice]:
+def _groups(chosen: tuple[int, ...]) -> list[ReportGroup]:
     return [
-        GroupChoice(group.id, group.name, group.id in chosen)
+        ReportGroup(group.id, group.name, group.id in chosen)
         for group in auth.services().people.groups.list()
     ]
 
 
-def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
+def _table_view(table: ReportTable, cells: Cells, form: ReportForm) -> TableView:
     """One page of a table: the report is kept, so its rows have numbers."""
     asked = request.args.get(f"from_{table.name}", default=0, type=int)
     begin = max(0, min(asked, max(0, len(table.rows) - 1)))

@@ -13,7 +13,7 @@ from hub.errors import BadParameter, CannotStoreNow, TooManyRequests
 from hub.services.records.histogram import BUCKETS, DAY_MS, Histogram
 from hub.services.records.record_log import RecordFilter
 from web import auth, language
-from web.pages.search.period import Period
+from web.pages.search.period import SearchPeriod
 from web.pages.search.question import Question
 from web.pages.times import time_field
 
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_FIELD_MS = 221_845_392_000_000
 
 
-class Bar(Struct, frozen=True):
+class TimeBar(Struct, frozen=True):
     """`time`: in words; `url`: the same question about this time; `since`, `until`: as fields."""
 
     count: int
@@ -38,14 +38,14 @@ class Bar(Struct, frozen=True):
     until: str
 
 
-class Chart(Struct, frozen=True, kw_only=True):
+class TimeChart(Struct, frozen=True, kw_only=True):
     """`marks`: times below the first, the middle and the last bar. `total`: of all bars.
 
     `wider_url`: the same question about three times as long. `ahead`: records that are dated after
     now and in no bar, if the question does not end earlier.
     """
 
-    bars: list[Bar]
+    bars: list[TimeBar]
     total: int
     most: int
     ahead: int
@@ -54,7 +54,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     wider_url: str
 
 
-async def make_chart(question: Question) -> Chart | None:
+async def make_chart(question: Question) -> TimeChart | None:
     """The chart of a question; None if it cannot be counted now, or nothing was found."""
     services = auth.services()
     matching = question.filter(services)
@@ -93,11 +93,11 @@ def _bucket(since: int | None, until: int | None) -> int | None:
     return next(fitting, BUCKETS["1w"])
 
 
-def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
+def _chart(question: Question, counted: Histogram, ahead: int) -> TimeChart:
     zone, most = language.zone(), max(counted.counts)
     ends = zip(counted.edges, counted.edges[1:], strict=False)
     bars = [
-        Bar(
+        TimeBar(
             count=count,
             height=max(round(count * _HEIGHT / most), _LEAST_HEIGHT) if count else 0,
             time=_time_text(since, until, counted.bucket_ms, zone),
@@ -109,7 +109,7 @@ def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
     ]
     length = counted.until - counted.since
     is_bounded = bool(question.period.pairs())
-    return Chart(
+    return TimeChart(
         bars=bars,
         total=sum(counted.counts),
         most=most,
@@ -124,7 +124,7 @@ def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
 
 def _about(question: Question, since: int, until: int, zone: tzinfo) -> str:
     """The address of the same question about another time."""
-    period = Period(since=_moment(since, zone), until=_moment(until, zone, is_end=True))
+    period = SearchPeriod(since=_moment(since, zone), until=_moment(until, zone, is_end=True))
     return replace(question, period=period).url()
 
 

@@ -15,7 +15,7 @@ from web import auth, language
 from web.language import N_, gettext
 from web.pages.labels import KINDS
 from web.pages.search.attribute_fields import attribute_text
-from web.pages.search.period import Period, When
+from web.pages.search.period import SearchPeriod, When
 from web.pages.search.question import Question
 from web.pages.shown.record_cards import table_text
 from web.pages.times import to_ms
@@ -55,7 +55,7 @@ async def question_text(question: Question) -> str:
 
 def _place_and_time(question: Question) -> Iterator[tuple[str, str, Question]]:
     if text := period_text(question.period):
-        yield text, "clock", replace(question, period=Period())
+        yield text, "clock", replace(question, period=SearchPeriod())
     for did in question.dids:
         others = tuple(one for one in question.dids if one != did)
         yield camera_name(did), "camera", replace(question, dids=others)
@@ -91,7 +91,7 @@ def _matter(question: Question, person: str) -> Iterator[tuple[str, str, Questio
         yield _(PICTURES[question.pictures]), "live", replace(question, pictures="")
 
 
-def period_text(period: Period) -> str:
+def period_text(period: SearchPeriod) -> str:
     """A time in words, "" for any time."""
     words, zone = language.current(), language.zone()
     if period.since is not None or period.until is not None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.services.records.matches import Match
+from hub.services.records.matches import TextMatch
 from hub.wire.plates import reduce_plate
 from web import auth
 from web.pages.search.question import MAX_TEXT, Question
@@ -54,7 +54,7 @@ def _is_all_of(question: Question, text: str) -> bool:
     return question.name.casefold() == text.casefold()
 
 
-def _link(question: Question, match: Match) -> MatchLink:
+def _link(question: Question, match: TextMatch) -> MatchLink:
     # In quotes, it is no part: "Ann" is not "Anna". The longest ones do not fit.
     text = match.text[:MAX_TEXT]
     asked = f'"{text}"' if len(text) <= MAX_TEXT - 2 else text

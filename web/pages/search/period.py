@@ -26,7 +26,7 @@ _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
 
-class Period(Struct, frozen=True, kw_only=True):
+class SearchPeriod(Struct, frozen=True, kw_only=True):
     """A time as somebody means it. Of several answers to "when", the most exact one counts:
     `since` and `until`, then `day`, then `when`.
 
@@ -79,7 +79,7 @@ class Period(Struct, frozen=True, kw_only=True):
         return _midnight(day, now.tzinfo), _midnight(day + _DAY, now.tzinfo)
 
 
-def read_period(values: dict[str, str], zone: tzinfo) -> Period:
+def read_period(values: dict[str, str], zone: tzinfo) -> SearchPeriod:
     """Read the fields `when`, `day`, `around`, `since` and `until`.
 
     `around` may be a whole moment, which then gives the day as well. Raises BadParameter that
@@ -100,7 +100,7 @@ def read_period(values: dict[str, str], zone: tzinfo) -> Period:
     until = _read_moment(values["until"], "until", zone)
     if since is not None and until is not None and since >= until:
         raise BadParameter("the end must be after the beginning", field="until")
-    return Period(
+    return SearchPeriod(
         when=when,  # type: ignore[arg-type]
         day=day,
         around=at.replace(second=0, microsecond=0, tzinfo=None) if at else None,

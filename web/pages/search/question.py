@@ -17,7 +17,7 @@ from hub.wire.code_tables import CATEGORIES
 from hub.wire.plates import part_pattern
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from hub.wire.uploads.searchable import SEARCHABLE, AskedAttributes
-from web.pages.search.period import Period, read_period
+from web.pages.search.period import SearchPeriod, read_period
 from web.pages.times import to_ms
 
 Order = Literal["newest", "oldest"]
@@ -44,7 +44,7 @@ _TEXTS = tuple(name for name in _ORDER if name not in _LISTS)
 class Question(Struct, frozen=True, kw_only=True):
     """What is searched. Empty fields match all; cameras of several groups count together."""
 
-    period: Period = Period()
+    period: SearchPeriod = SearchPeriod()
     kind: RecordKind | None = None
     dids: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
@@ -108,7 +108,7 @@ class Question(Struct, frozen=True, kw_only=True):
         if until is None and not self.period.is_range:
             until = now + timedelta(seconds=1)
         bounds = (None if at is None else at.astimezone(zone) for at in (since, until))
-        return replace(self, period=Period(since=next(bounds), until=next(bounds)))
+        return replace(self, period=SearchPeriod(since=next(bounds), until=next(bounds)))
 
     def filter(self, services: Services) -> RecordFilter:
         """What the log is asked. Relative times are relative to now."""

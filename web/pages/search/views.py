@@ -12,11 +12,11 @@ from web import auth, language
 from web.language import gettext
 from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
-from web.pages.search.chart import Chart, make_chart, wider_url
+from web.pages.search.chart import TimeChart, make_chart, wider_url
 from web.pages.search.chips import question_chips
 from web.pages.search.form import apply_where, people_with, search_form
 from web.pages.search.matches import FoundMatches, find_matches
-from web.pages.search.period import Period
+from web.pages.search.period import SearchPeriod
 from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
 from web.pages.search.record_place import OPENED_IN
 from web.pages.search.results import Place, ResultPage, read_place, result_page
@@ -60,15 +60,17 @@ async def _answer(question: Question, place: Place) -> Response:
         newest_url=newest,
         oldest_url=oldest,
         wider_url="" if chart else wider_url(question),
-        any_time_url=replace(question, period=Period()).url() if question.period.pairs() else "",
+        any_time_url=replace(question, period=SearchPeriod()).url()
+        if question.period.pairs()
+        else "",
     )
 
 
 async def _find(
     question: Question, place: Place
-) -> tuple[ResultPage, Chart | None, FoundMatches | None]:
+) -> tuple[ResultPage, TimeChart | None, FoundMatches | None]:
     """Read and count at the same time: each takes 2 s at most. Raises TooManyRequests."""
-    chart: Chart | None = None
+    chart: TimeChart | None = None
     matches: FoundMatches | None = None
 
     async def count() -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.services.access.users import User
-from hub.services.people.register import People, PersonName
+from hub.services.people.register import PeopleRegister, PersonName
 from hub.services.records.repeat_groups import RepeatGroup
 from hub.wire.commands.answers import Recognised
 from hub.wire.person_numbers import canonical_pid
@@ -41,7 +41,7 @@ class RecognisedView(Struct, frozen=True):
 
 
 async def known_people(
-    register: People, records: Iterable[Record], me: User
+    register: PeopleRegister, records: Iterable[Record], me: User
 ) -> Mapping[str, PersonName]:
     """The people of the register whom these records name, by pid. One query at most.
 
@@ -52,14 +52,14 @@ async def known_people(
     return await people_named(register, map(named_pid, records))
 
 
-async def people_named(register: People, uuids: Iterable[str]) -> Mapping[str, PersonName]:
+async def people_named(register: PeopleRegister, uuids: Iterable[str]) -> Mapping[str, PersonName]:
     """The people of the register whom cameras mean by these, by pid. One query at most."""
     named = {pid for uuid in uuids if (pid := canonical_pid(uuid))}
     return await register.names(named) if named else NOBODY
 
 
 async def recognised_people(
-    register: People, rows: Iterable[Recognised]
+    register: PeopleRegister, rows: Iterable[Recognised]
 ) -> Mapping[str, PersonName]:
     """The people of the register whom rows of 1.10, 1.11 or 1.16 name, by pid.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.people.register import SyncState
-from hub.services.people.sync.numbers import DevicePeople
+from hub.services.people.sync.numbers import DeviceNumbers
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.device_errors import device_message
@@ -65,7 +65,7 @@ def sync_reason(code: int | None, msg: str) -> str:
     return "" if code is None else device_message(code, msg)
 
 
-def _standstill(found: DevicePeople) -> str:
+def _standstill(found: DeviceNumbers) -> str:
     """Why nothing on a camera is changed; "" if it is kept up to date."""
     is_unread = found.state == "undecided" and not found.unknown
     key = "unread" if is_unread else found.state
@@ -76,7 +76,7 @@ async def camera_sync(did: str) -> CameraSync:
     return camera_numbers(await auth.services().people.sync.of_device(did))
 
 
-def camera_numbers(found: DevicePeople) -> CameraSync:
+def camera_numbers(found: DeviceNumbers) -> CameraSync:
     zone = language.zone()
     compared = found.compared_at
     return CameraSync(

@@ -13,7 +13,7 @@ from quart.wrappers.response import ResponseBody
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.backups.views import Backup, BackupFailure
+from hub.services.backups.views import BackupFailure, KnownBackup
 from hub.services.problems import PROBLEMS
 from web import auth, language
 from web.language import gettext, ngettext
@@ -224,7 +224,7 @@ def _incomplete(hub: Services) -> str:
     }
 
 
-def _missing(one: Backup) -> str:
+def _missing(one: KnownBackup) -> str:
     return gettext(
         "%(bytes)s bytes of pictures from %(days)s could not be read; they belong to %(records)s "
         "records."
@@ -245,7 +245,7 @@ def _tone(hub: Services) -> str:
     return "good" if is_fresh else "warning"
 
 
-def _sentence(hub: Services, newest: Backup | None) -> str:
+def _sentence(hub: Services, newest: KnownBackup | None) -> str:
     if newest is None:
         return gettext("There is no valid backup yet.")
     return gettext("The last valid backup was made on %(time)s.") % {
@@ -287,7 +287,7 @@ def _running(hub: Services) -> str:
     }
 
 
-def _row(hub: Services, one: Backup) -> BackupRow:
+def _row(hub: Services, one: KnownBackup) -> BackupRow:
     return BackupRow(
         name=one.name,
         made=_moment(hub, one.made_at),

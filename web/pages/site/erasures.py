@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource
-from hub.services.records.erasures import MAX_SEQS, Erasable, Erasure, Match, Preview, Subject
+from hub.services.records.erasures import MAX_SEQS, Erasable, Erasure, PersonMatch, Preview, Subject
 from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text
@@ -24,7 +24,7 @@ _MAX_ID = 2**63 - 1
 _MAX_LENGTH = 256
 
 
-class PersonForm(Struct, frozen=True):
+class ErasureForm(Struct, frozen=True):
     """Who or what is meant, as entered: a number, a name, or the numbers of records."""
 
     number: str = ""
@@ -44,11 +44,11 @@ class PersonForm(Struct, frozen=True):
         return sorted({int(text) for text in texts})
 
 
-class PersonRow(Struct, frozen=True):
+class ErasedPersonRow(Struct, frozen=True):
     """Records that can be erased together, and what there is of them."""
 
-    match: Match | None
-    form: PersonForm
+    match: PersonMatch | None
+    form: ErasureForm
     preview: Preview
     cameras: str
     in_register: bool
@@ -77,10 +77,10 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
 
 @blueprint.get("", role="admin")
 async def erasures() -> Response:
-    return await _list_page(PersonForm())
+    return await _list_page(ErasureForm())
 
 
-async def _list_page(form: PersonForm, fault: str = "") -> Response:
+async def _list_page(form: ErasureForm, fault: str = "") -> Response:
     before = request.args.get("before", type=int)
     found = await auth.services().records.erasures.newest(
         None if before is None else max(0, min(before, _MAX_ID)), _PER_PAGE + 1
@@ -116,7 +116,7 @@ async def confirm() -> Response:
         return await _list_page(form, _describe(error))
 
 
-async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = False) -> Response:
+async def _confirm_page(form: ErasureForm, *, fault: str = "", with_held: bool = False) -> Response:
     erasures = auth.services().records.erasures
     subject = await _subject(form)
     return await site_page(
@@ -163,12 +163,12 @@ async def report_now(id: int) -> Response:
     return await page("site/_erasure.html", area="site", row=row)
 
 
-def _read(values: Any) -> PersonForm:
+def _read(values: Any) -> ErasureForm:
     number, name = (values.get(field, "").strip()[:_MAX_LENGTH] for field in ("number", "name"))
-    return PersonForm(number, name, values.get("seqs", "").strip())
+    return ErasureForm(number, name, values.get("seqs", "").strip())
 
 
-async def _find(form: PersonForm) -> list[PersonRow]:
+async def _find(form: ErasureForm) -> list[ErasedPersonRow]:
     if [bool(form.number), bool(form.name), bool(form.seqs)].count(True) != 1:
         raise BadParameter("one is expected", field="name")
     found = await auth.services().records.erasures.find_erasable(
@@ -177,14 +177,14 @@ async def _find(form: PersonForm) -> list[PersonRow]:
     return [_person_row(one, _form_of(one.match) or form) for one in found]
 
 
-def _form_of(match: Match | None) -> PersonForm | None:
+def _form_of(match: PersonMatch | None) -> ErasureForm | None:
     """By number wherever there is one: a name may belong to several people."""
     if match is None:
         return None
-    return PersonForm(number=match.uuid) if match.uuid else PersonForm(name=match.name)
+    return ErasureForm(number=match.uuid) if match.uuid else ErasureForm(name=match.name)
 
 
-async def _subject(form: PersonForm) -> Subject:
+async def _subject(form: ErasureForm) -> Subject:
     try:
         return await auth.services().records.erasures.find_subject(
             number=form.number, name=form.name, seqs=form.chosen()
@@ -193,9 +193,9 @@ async def _subject(form: PersonForm) -> Subject:
         raise BadParameter("there are no such records", field="gone") from None
 
 
-def _person_row(found: Erasable, form: PersonForm) -> PersonRow:
+def _person_row(found: Erasable, form: ErasureForm) -> ErasedPersonRow:
     cameras = ", ".join(map(_camera_name, found.preview.dids))
-    return PersonRow(found.match, form, found.preview, cameras, found.in_register, found.told)
+    return ErasedPersonRow(found.match, form, found.preview, cameras, found.in_register, found.told)
 
 
 def _camera_name(did: str) -> str:

@@ -31,7 +31,7 @@ async def _do_nothing() -> None:
     pass
 
 
-class SettingForm(Struct, frozen=True):
+class SiteSettingForm(Struct, frozen=True):
     """Texts are English, "" if there is none; `%(example)s` in `allowed` is the example.
 
     `title`: what the setting is called where people come to it from `page`. `risk`: what to know
@@ -73,9 +73,9 @@ async def _networks_fault(networks: Value) -> str:
     return ""
 
 
-_PLAIN = SettingForm()
+_PLAIN = SiteSettingForm()
 _FORMS = {
-    "backup.folder": SettingForm(
+    "backup.folder": SiteSettingForm(
         title=N_("Backup folder"),
         page="/site/backups",
         allowed=N_(
@@ -90,13 +90,13 @@ _FORMS = {
         find_fault=_folder_fault,
         changed=_look_at_folder,
     ),
-    "devices.legacy_ciphers": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.clock_skew": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.http_auth": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.plain_body_md5": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.any_origin": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.unsigned": SettingForm(risk=_PROTECTS_CAMERAS),
-    "devices.unsigned_networks": SettingForm(
+    "devices.legacy_ciphers": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.clock_skew": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.http_auth": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.plain_body_md5": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.any_origin": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.unsigned": SiteSettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.unsigned_networks": SiteSettingForm(
         allowed=_NETWORKS_ALLOWED,
         example="192.168.20.0/24",
         risk=_PROTECTS_CAMERAS,
@@ -105,6 +105,6 @@ _FORMS = {
 }
 
 
-def form_of(name: str) -> SettingForm:
+def form_of(name: str) -> SiteSettingForm:
     """Return what the form of this setting has besides."""
     return _FORMS.get(name, _PLAIN)

@@ -78,7 +78,7 @@ class SettingRow(Struct, frozen=True):
     url: str
 
 
-class SettingGroup(Struct, frozen=True):
+class SiteSettingGroup(Struct, frozen=True):
     title: str
     rows: list[SettingRow]
 
@@ -92,7 +92,7 @@ async def _settings_page(fault: str = "") -> Response:
     hub = auth.services()
     states = hub.core.settings.states()
     groups = [
-        SettingGroup(_title(section), [_row(state) for state in found])
+        SiteSettingGroup(_title(section), [_row(state) for state in found])
         for section, found in groupby(states, key=lambda state: state.setting.section)
     ]
     return await site_page(

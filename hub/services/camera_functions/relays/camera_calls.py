@@ -33,7 +33,7 @@ _HTTP_OK, _HTTP_UNAUTHORISED, _HTTP_NO_SUCH = 200, (401, 403), (404, 405)
 _UNKNOWN = (404, 426)
 
 
-class Credentials(Struct, frozen=True):
+class RelayCredentials(Struct, frozen=True):
     username: str
     password: str
 
@@ -63,7 +63,7 @@ class RelayCall:
         #: Why it failed, if the time is over now.
         self._if_late: RelayReason = "unreachable"
 
-    async def switch(self, credentials: Credentials, *, on: bool, seconds: int) -> None:
+    async def switch(self, credentials: RelayCredentials, *, on: bool, seconds: int) -> None:
         """Log in and switch the relay. Raises RelayFault."""
         with trio.move_on_after(DEADLINE_SECONDS):
             token = await self._log_in(credentials)
@@ -71,7 +71,7 @@ class RelayCall:
             return
         raise fault(self._if_late)
 
-    async def _log_in(self, credentials: Credentials) -> str:
+    async def _log_in(self, credentials: RelayCredentials) -> str:
         """2.1: return the token."""
         target = camera_http.login_target(credentials.username, credentials.password)
         try:

@@ -21,7 +21,7 @@ from hub.errors import (
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
 from hub.services.audit import Actor
-from hub.services.camera_functions.relays.camera_calls import Credentials, RelayCall
+from hub.services.camera_functions.relays.camera_calls import RelayCall, RelayCredentials
 from hub.services.camera_functions.relays.faults import RelayFault, fault
 from hub.services.camera_functions.relays.validation import (
     check_reachable,
@@ -170,7 +170,7 @@ class Relays:
             relay.certificate,
             lambda certificate: self._store.relays.pin(relay, certificate),
         )
-        credentials = Credentials(relay.username, password)
+        credentials = RelayCredentials(relay.username, password)
         await call.switch(credentials, on=on, seconds=relay.seconds)
 
     async def _check_place(self, relay: DeviceRelay) -> None:

@@ -61,7 +61,7 @@ class _Client(Client):
         return self._connected
 
 
-class Connection:
+class MqttConnection:
     """An open connection. All methods raise TryLater if it is broken; then close it."""
 
     def __init__(self, sock: socket.socket, broker: Broker) -> None:
@@ -339,7 +339,7 @@ class Connection:
             self._wants_write = trio.Event()
 
 
-async def open_connection(nursery: trio.Nursery, broker: Broker) -> Connection:
+async def open_connection(nursery: trio.Nursery, broker: Broker) -> MqttConnection:
     """Connect to a broker, and run the connection in a nursery. The caller closes it.
 
     Raises TryLater.
@@ -352,7 +352,7 @@ async def open_connection(nursery: trio.Nursery, broker: Broker) -> Connection:
         raise TryLater(reason_of(error)) from error
     except trio.TooSlowError as error:
         raise TryLater("it cannot be reached in time") from error
-    connection = Connection(sock, broker)
+    connection = MqttConnection(sock, broker)
     try:
         await nursery.start(connection.run)
         await connection.log_in(broker.host, broker.port)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hub import __version__
-from hub.services.forwarding.mqtt.site_view import Camera
+from hub.services.forwarding.mqtt.site_view import SiteCamera
 from hub.services.forwarding.mqtt.topics import Topics
 
 _MAKER = "sitehub"
@@ -64,7 +64,7 @@ class Discovery:
             components["acknowledge"] = _removed("button")
         return self._document(device, components)
 
-    def camera(self, camera: Camera) -> bytes:
+    def camera(self, camera: SiteCamera) -> bytes:
         """Return the document of a camera."""
         did = camera.did
         device = {

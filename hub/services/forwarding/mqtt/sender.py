@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from hub.log import visible
 from hub.services.forwarding.mqtt.broker import Broker, broker_of
 from hub.services.forwarding.mqtt.commands import BrokerCommands
-from hub.services.forwarding.mqtt.connection import TAKEN_OVER, Connection, open_connection
+from hub.services.forwarding.mqtt.connection import TAKEN_OVER, MqttConnection, open_connection
 from hub.services.forwarding.mqtt.last_faces import LastFaces
 from hub.services.forwarding.mqtt.messages import MqttMessages, Publication
-from hub.services.forwarding.mqtt.session import Session
+from hub.services.forwarding.mqtt.session import MqttSession
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.mqtt.topics import OFFLINE
 from hub.services.forwarding.mqtt.window import NotTaken, Ticket
@@ -80,7 +80,7 @@ class MqttSender:
         self._commands = BrokerCommands(site, target.name) if options.commands else None
         self._faces = LastFaces(messages.log_id, site.records, options.selection.wants)
         self._nursery: trio.Nursery | None = None
-        self._session: Session | None = None
+        self._session: MqttSession | None = None
         self._about = ""
         self._began = 0.0
         self._taken = 0
@@ -143,14 +143,14 @@ class MqttSender:
             raise
         self._nursery.start_soon(session.run)
 
-    async def _open(self, nursery: trio.Nursery, broker: Broker) -> Connection:
+    async def _open(self, nursery: trio.Nursery, broker: Broker) -> MqttConnection:
         # Each time: a name may lead elsewhere than when the target was added.
         if await self._is_this_hub():
             raise TryLater("the address leads to this hub")
         return await open_connection(nursery, broker)
 
-    def _new_session(self, connection: Connection) -> Session:
-        return Session(
+    def _new_session(self, connection: MqttConnection) -> MqttSession:
+        return MqttSession(
             connection,
             self._topics,
             self._options,
@@ -267,7 +267,7 @@ class MqttSender:
                 log.warning("a broker keeps what it knows: %s", _reason_of(error))
 
     @asynccontextmanager
-    async def _visiting(self, name: str) -> AsyncIterator[Connection]:
+    async def _visiting(self, name: str) -> AsyncIterator[MqttConnection]:
         """Connect beside the connection that may be open, and leave no trace of it."""
         async with trio.open_nursery() as nursery:
             broker = await self._broker()

@@ -10,7 +10,7 @@ import trio
 
 from hub.log import visible
 from hub.services.forwarding.mqtt.commands import BrokerCommands
-from hub.services.forwarding.mqtt.connection import Connection, Incoming
+from hub.services.forwarding.mqtt.connection import Incoming, MqttConnection
 from hub.services.forwarding.mqtt.discovery import Discovery
 from hub.services.forwarding.mqtt.messages import Publication
 from hub.services.forwarding.mqtt.site_view import SiteView
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _KEPT_SECONDS = 0.3
 
 
-class Session:
+class MqttSession:
     """Tells the hub's states, and does what the broker's messages ask for.
 
     All methods raise TryLater if the connection is broken.
@@ -39,7 +39,7 @@ class Session:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: MqttConnection,
         topics: Topics,
         options: TargetOptions,
         site: SiteView,

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hub.errors import HubError, NoSuchResource, NotSent
 from hub.live.feed import Change, Subscription
-from hub.services.alarms.alarms import Alarms
+from hub.services.alarms.alarms import RaisedAlarms
 from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
@@ -29,7 +29,7 @@ _REBOOT_DELAY_MS = 1_000
 _MAX_ACKNOWLEDGED = 100
 
 
-class Camera(Struct, frozen=True):
+class SiteCamera(Struct, frozen=True):
     """A camera as a broker is told of it. What is not known is empty."""
 
     did: str
@@ -43,7 +43,9 @@ class Camera(Struct, frozen=True):
 class SiteView:
     """Reads the site, and does what commands of a broker ask for."""
 
-    def __init__(self, core: Core, devices: Devices, alarms: Alarms, commands: Commands) -> None:
+    def __init__(
+        self, core: Core, devices: Devices, alarms: RaisedAlarms, commands: Commands
+    ) -> None:
         self._store = core.store
         self._site = core.site
         self._devices = devices
@@ -67,12 +69,12 @@ class SiteView:
         """Return the dids of all cameras."""
         return [one.did for one in self._devices.overview.all()]
 
-    def camera(self, did: str) -> Camera | None:
+    def camera(self, did: str) -> SiteCamera | None:
         try:
             view = self._devices.get(did)
         except NoSuchResource:
             return None
-        return Camera(
+        return SiteCamera(
             did,
             view.name or view.sn,
             view.sn,

@@ -53,7 +53,7 @@ class Login(Struct, frozen=True):
     tls: ssl.SSLContext | None = None
 
 
-class Reply(Struct, frozen=True):
+class NatsReply(Struct, frozen=True):
     """What a server answers. `status`: "" or e.g. "404", as in HTTP."""
 
     headers: dict[str, str]
@@ -119,7 +119,7 @@ class _Client(Client):
             writer.transport.abort()
 
 
-class Connection:
+class NatsConnection:
     """An open connection. All methods raise TryLater if it is broken; then close it."""
 
     def __init__(self, loop: trio_asyncio.TrioEventLoop, *, wants_tls: bool) -> None:
@@ -149,7 +149,7 @@ class Connection:
         await self._end.wait()
         return self._reason or "the connection broke"
 
-    async def request(self, subject: str, payload: bytes = b"") -> Reply:
+    async def request(self, subject: str, payload: bytes = b"") -> NatsReply:
         """Ask a server something."""
         return await self._run(self._request, Message(subject, {}, payload), _ANSWER_SECONDS)
 
@@ -191,13 +191,13 @@ class Connection:
         )
         await self._until_done(work, 2.0 * _CONNECT_SECONDS * len(servers))
 
-    async def _request(self, message: Message, seconds: float) -> Reply:
+    async def _request(self, message: Message, seconds: float) -> NatsReply:
         answer = await self._client.request(
             message.subject, message.payload, timeout=seconds, headers=message.headers or None
         )
         return _reply(answer)
 
-    async def _publish_batch(self, messages: Sequence[Message], seconds: float) -> Reply:
+    async def _publish_batch(self, messages: Sequence[Message], seconds: float) -> NatsReply:
         for message in messages[:-1]:
             await self._client.publish(message.subject, message.payload, headers=message.headers)
         return await self._request(messages[-1], seconds)
@@ -266,9 +266,9 @@ async def open_connection(
     hub: str,
     *,
     wants_tls: bool,
-) -> Connection:
+) -> NatsConnection:
     """Connect to one of the servers. The caller closes it. Raises TryLater."""
-    connection = Connection(loop, wants_tls=wants_tls)
+    connection = NatsConnection(loop, wants_tls=wants_tls)
     try:
         await trio_asyncio.aio_as_trio(connection.open, loop=loop)(servers, login, hub)
     except BaseException:
@@ -294,11 +294,11 @@ def _ignore(loop: object, context: dict[str, Any]) -> None:
     log.debug("a fault in the client of NATS: %s", context.get("message"))
 
 
-def _reply(message: Msg) -> Reply:
-    return Reply(dict(message.headers or {}), message.data)
+def _reply(message: Msg) -> NatsReply:
+    return NatsReply(dict(message.headers or {}), message.data)
 
 
-def _ack(reply: Reply) -> Ack:
+def _ack(reply: NatsReply) -> Ack:
     try:
         return msgspec.json.decode(reply.data, type=Ack)
     except msgspec.MsgspecError as error:

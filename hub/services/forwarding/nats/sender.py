@@ -42,8 +42,8 @@ from hub.services.forwarding.sender import (
 from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:
-    from hub.services.forwarding.nats.connection import ApiError, Connection
-    from hub.services.forwarding.nats.stream import LastMessage, Stream
+    from hub.services.forwarding.nats.connection import ApiError, NatsConnection
+    from hub.services.forwarding.nats.stream import LastMessage, NatsStream
 
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
 #: What a slow line brings through before the acknowledgement is given up.
@@ -87,7 +87,7 @@ class NatsSender:
         self._is_this_hub = is_this_hub
         self._session = secrets.token_hex(8)
         self._loop: Any = None
-        self._connection: Connection | None = None
+        self._connection: NatsConnection | None = None
         self._has_batches, self._max_bytes = False, 0
         #: Halved when a batch did not get through.
         self._batch_bytes = _BATCH_BYTES
@@ -138,7 +138,7 @@ class NatsSender:
         self._last = 0 if last is None else last.stream_seq
         return place
 
-    async def _last_erasure(self, stream: Stream) -> int | None:
+    async def _last_erasure(self, stream: NatsStream) -> int | None:
         """Return the number of the last erasure that the stream has, None if it has none."""
         from hub.services.forwarding.nats.stream import last_message
 
@@ -166,7 +166,7 @@ class NatsSender:
         if ack.error is not None:
             await self._failed(ack.error)
 
-    def _place(self, cursor: Cursor, stream: Stream, last: LastMessage | None) -> Position:
+    def _place(self, cursor: Cursor, stream: NatsStream, last: LastMessage | None) -> Position:
         """Return from where to go on, given the last record of the stream."""
         log_id = self._messages.log_id
         begin = self._options.begin_seq if self._options.begin_log == log_id else 0
@@ -198,7 +198,7 @@ class NatsSender:
         if self._others >= _MAX_OTHERS:
             raise NeedsPerson(f"another hub sends as {self._options.hub} too")
 
-    async def _connect(self) -> Stream:
+    async def _connect(self) -> NatsStream:
         """Open a connection, if there is none; return the stream."""
         from hub.services.forwarding.nats.connection import open_connection
         from hub.services.forwarding.nats.stream import find_stream, has_batches
@@ -218,7 +218,7 @@ class NatsSender:
         connection = self._connection
         subjects = f"sitehub.{self._options.partition}.>"
         name = self._messages.stream
-        stream: Stream = await self._dropping(find_stream, connection, name, subjects)
+        stream: NatsStream = await self._dropping(find_stream, connection, name, subjects)
         self._has_batches = has_batches(connection, stream)
         self._max_bytes = stream.max_bytes(connection.max_payload)
         how = "in batches" if self._has_batches else "one by one"

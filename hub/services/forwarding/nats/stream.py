@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.log import visible
-from hub.services.forwarding.nats.connection import ApiError, Connection
+from hub.services.forwarding.nats.connection import ApiError, NatsConnection
 from hub.services.forwarding.nats.headers import headers_of
 from hub.services.forwarding.sender import TryLater
 
@@ -32,7 +32,7 @@ class StreamConfig(Struct, frozen=True):
     num_replicas: int = 1
 
 
-class Stream(Struct, frozen=True):
+class NatsStream(Struct, frozen=True):
     """A stream as the server describes it. `now`: its time then; servers before 2.10 tell none."""
 
     config: StreamConfig
@@ -85,12 +85,12 @@ class _Got(Struct, frozen=True):
     error: ApiError | None = None
 
 
-def has_batches(connection: Connection, stream: Stream) -> bool:
+def has_batches(connection: NatsConnection, stream: NatsStream) -> bool:
     """Whether many messages can be published at once, all or none."""
     return _version(connection) >= _BATCH_VERSION and stream.config.allow_atomic
 
 
-async def find_stream(connection: Connection, name: str, subjects: str) -> Stream:
+async def find_stream(connection: NatsConnection, name: str, subjects: str) -> NatsStream:
     """Return a stream; make it if it is missing and this hub is allowed to. Raises TryLater."""
     info = await _ask(connection, f"STREAM.INFO.{name}", b"", _Info)
     if info.error is not None and info.error.err_code == _NOT_FOUND:
@@ -100,11 +100,11 @@ async def find_stream(connection: Connection, name: str, subjects: str) -> Strea
             raise TryLater(f"stream {name} is missing and cannot be made: {failure}") from failure
     if info.error is not None:
         raise TryLater(f"stream {name}: {info.error}")
-    return Stream(info.config, info.created, info.ts)
+    return NatsStream(info.config, info.created, info.ts)
 
 
 async def last_message(
-    connection: Connection, name: str, stream: Stream, subject: str
+    connection: NatsConnection, name: str, stream: NatsStream, subject: str
 ) -> LastMessage | None:
     """Return the last message of a subject, None if there is none. Raises TryLater."""
     if not stream.config.allow_direct:
@@ -118,7 +118,9 @@ async def last_message(
     return LastMessage(_number(reply.headers.get("Nats-Sequence", "")), reply.headers, reply.data)
 
 
-async def _last_of_leader(connection: Connection, name: str, subject: str) -> LastMessage | None:
+async def _last_of_leader(
+    connection: NatsConnection, name: str, subject: str
+) -> LastMessage | None:
     asked = msgspec.json.encode({"last_by_subj": subject})
     got = await _ask(connection, f"STREAM.MSG.GET.{name}", asked, _Got)
     if got.error is not None:
@@ -132,7 +134,7 @@ async def _last_of_leader(connection: Connection, name: str, subject: str) -> La
         raise TryLater("what it answered makes no sense") from error
 
 
-async def _make(connection: Connection, name: str, subjects: str) -> _Info:
+async def _make(connection: NatsConnection, name: str, subjects: str) -> _Info:
     """Make a stream, on three servers if there are so many."""
     info = _Info()
     for replicas in (3, 1):
@@ -143,7 +145,7 @@ async def _make(connection: Connection, name: str, subjects: str) -> _Info:
     return info
 
 
-def _config(connection: Connection, name: str, subjects: str, replicas: int) -> dict[str, Any]:
+def _config(connection: NatsConnection, name: str, subjects: str, replicas: int) -> dict[str, Any]:
     config = {
         "name": name,
         "subjects": [subjects],
@@ -159,7 +161,7 @@ def _config(connection: Connection, name: str, subjects: str, replicas: int) -> 
     return config
 
 
-async def _ask(connection: Connection, what: str, payload: bytes, type: type[Answer]) -> Answer:
+async def _ask(connection: NatsConnection, what: str, payload: bytes, type: type[Answer]) -> Answer:
     reply = await connection.request(f"$JS.API.{what}", payload)
     try:
         return msgspec.json.decode(reply.data, type=type)
@@ -167,7 +169,7 @@ async def _ask(connection: Connection, what: str, payload: bytes, type: type[Ans
         raise TryLater("what it answered makes no sense") from error
 
 
-def _version(connection: Connection) -> tuple[int, ...]:
+def _version(connection: NatsConnection) -> tuple[int, ...]:
     return tuple(_number(part) for part in connection.version.split(".")[:2])
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.audit import Actor
 from hub.services.people.import_export.columns import FIELDS, column_name, written_cells
-from hub.services.people.register import People, Person
+from hub.services.people.register import PeopleRegister, Person
 from hub.services.streamed_zip import Archive
 from hub.store.people.people import PersonPage
 from hub.wire.code_tables import Language
@@ -49,7 +49,7 @@ class ExportFacts(Struct, frozen=True):
 class HubPeople:
     """The people of this hub."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: PeopleRegister) -> None:
         self._people = people
 
     async def page(self, after: str | None, *, with_photos: bool) -> PersonPage:

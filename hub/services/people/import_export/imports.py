@@ -49,11 +49,11 @@ from hub.services.people.import_export.plan import (
     Action,
     PlannedRow,
     Planner,
-    Refusal,
+    RowRefusal,
     count_names,
     refusal_of,
 )
-from hub.services.people.register import MAX_PEOPLE, People, Person
+from hub.services.people.register import MAX_PEOPLE, PeopleRegister, Person
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import MAX_FILE_MB, BadPhoto
 from hub.store.disk import DIRECTORY_MODE
@@ -116,7 +116,7 @@ class PreviewRow(Struct, frozen=True, omit_defaults=True):
     pid: str = ""
     name: str = ""
     photo: str = ""
-    refusal: Refusal | None = None
+    refusal: RowRefusal | None = None
 
 
 class ImportSubject(Struct, frozen=True):
@@ -131,7 +131,7 @@ class RefusedRow(Struct, frozen=True):
 
     line: int
     cells: tuple[str, ...]
-    refusal: Refusal
+    refusal: RowRefusal
 
 
 class _Files(Struct, frozen=True):
@@ -155,7 +155,7 @@ class Imports:
     def __init__(
         self,
         core: Core,
-        people: People,
+        people: PeopleRegister,
         photos: PersonPhotos,
         groups: CameraGroups,
         jobs: Jobs,
@@ -323,7 +323,7 @@ class Imports:
         job_id: int,
         *,
         by: Actor,
-        reason: Callable[[Refusal], str] = lambda refusal: refusal.message,
+        reason: Callable[[RowRefusal], str] = lambda refusal: refusal.message,
     ) -> AsyncIterator[bytes]:
         """Yield the refused rows of an import as CSV, to mend and import again.
 
@@ -341,7 +341,7 @@ class Imports:
         self,
         job_id: int,
         after: int,
-        reason: Callable[[Refusal], str] = lambda refusal: refusal.message,
+        reason: Callable[[RowRefusal], str] = lambda refusal: refusal.message,
     ) -> tuple[bytes, int | None]:
         """Return refused rows that follow a position as CSV, and the last one's; None at the end.
 
@@ -376,9 +376,9 @@ class Imports:
 
     async def _prepared(
         self, batch: Sequence[PlannedRow], archive: PhotoArchive | None
-    ) -> list[PersonPut | Refusal]:
+    ) -> list[PersonPut | RowRefusal]:
         """Return what to store for each row, with its photo prepared, or why it is refused."""
-        prepared: dict[int, PersonPut | Refusal] = {}
+        prepared: dict[int, PersonPut | RowRefusal] = {}
 
         async def prepare(place: int, row: PlannedRow) -> None:
             prepared[place] = row.refusal or await self._put(row, archive)
@@ -392,7 +392,7 @@ class Imports:
         self,
         position: int,
         batch: Sequence[PlannedRow],
-        puts: Sequence[PersonPut | Refusal],
+        puts: Sequence[PersonPut | RowRefusal],
         progress: JobProgress,
         by: Actor,
     ) -> None:
@@ -402,7 +402,7 @@ class Imports:
         )
         done = 0
         for place, (row, put) in enumerate(zip(batch, puts, strict=True)):
-            refusal = put if isinstance(put, Refusal) else _refusal(next(stored))
+            refusal = put if isinstance(put, RowRefusal) else _refusal(next(stored))
             if refusal is None:
                 done += 1
             else:
@@ -410,12 +410,12 @@ class Imports:
                 await progress.note(position + place, "failed", refused)
         await progress.advance(done)
 
-    async def _put(self, row: PlannedRow, archive: PhotoArchive | None) -> PersonPut | Refusal:
+    async def _put(self, row: PlannedRow, archive: PhotoArchive | None) -> PersonPut | RowRefusal:
         """Return what is stored for a row, with its photo prepared."""
         change = row.change
         if row.photo and archive is not None:
             photo = await self._prepared_photo(row, archive)
-            if isinstance(photo, Refusal):
+            if isinstance(photo, RowRefusal):
                 return photo
             change = replace(change, photo=photo)
         expected: Expected = "known" if row.action == "change" else "either"
@@ -423,11 +423,11 @@ class Imports:
 
     async def _prepared_photo(
         self, row: PlannedRow, archive: PhotoArchive
-    ) -> bytes | UnsetType | Refusal:
+    ) -> bytes | UnsetType | RowRefusal:
         """Return the photo as cameras are given it; UNSET if the person has it already."""
         async with self._preparing:
             data = await self._run(_read_photo, archive, row.photo)
-            if isinstance(data, Refusal):
+            if isinstance(data, RowRefusal):
                 return data
             if row.action == "change" and await self._has_photo(row.pid, data):
                 return UNSET
@@ -561,7 +561,7 @@ class Imports:
 class _AskedRegister:
     """What the plan asks of the register."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: PeopleRegister) -> None:
         self._people = people
         self.pids_of_work_ids = people.pids_of_work_ids
         self.pids_of_names = people.pids_of_names
@@ -662,20 +662,20 @@ def _open_table(path: Path | None) -> tuple[PeopleTable | None, Mapping[str, int
     return table, count_names(table.fields, (row.cells for row in table.rows()))
 
 
-def _read_photo(archive: PhotoArchive, name: str) -> bytes | Refusal:
+def _read_photo(archive: PhotoArchive, name: str) -> bytes | RowRefusal:
     from hub.services.people.import_export.photo_archive import BadEntry
 
     try:
         return archive.read(name, MAX_FILE_MB << 20)
     except BadEntry as error:
         fault = "too large" if error.fault == "large" else "damaged"
-        return Refusal("photo", f"photo: {error}", "photo", fault)
+        return RowRefusal("photo", f"photo: {error}", "photo", fault)
 
 
-def _refusal(stored: Stored) -> Refusal | None:
+def _refusal(stored: Stored) -> RowRefusal | None:
     if isinstance(stored, Person):
         return None
-    return Refusal(
+    return RowRefusal(
         "wrong", stored.message, stored.field if isinstance(stored, BadParameter) else ""
     )
 

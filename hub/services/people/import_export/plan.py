@@ -45,7 +45,7 @@ RefusalCode = Literal[
 ]
 
 
-class Refusal(Struct, frozen=True, omit_defaults=True):
+class RowRefusal(Struct, frozen=True, omit_defaults=True):
     """Why a row is refused. `message` says it in English; the rest is for translations.
 
     `field`: of 1.12. `value`: what stands there, or the code of what is wrong with the photo.
@@ -73,7 +73,7 @@ class PlannedRow(Struct, frozen=True, kw_only=True):
     name: str = ""
     change: PersonChange = PersonChange()
     photo: str = ""
-    refusal: Refusal | None = None
+    refusal: RowRefusal | None = None
 
 
 class Register(Protocol):
@@ -90,12 +90,12 @@ class Register(Protocol):
 
 
 class _Refused(Exception):
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: RowRefusal) -> None:
         self.refusal = refusal
 
 
 def _refuse(code: RefusalCode, message: str, field: str = "", value: str = "") -> _Refused:
-    return _Refused(Refusal(code, message, field, value))
+    return _Refused(RowRefusal(code, message, field, value))
 
 
 class Planner:
@@ -149,11 +149,11 @@ class Planner:
         known = await _Known.of(self._register, named)
         return [self._plan_photo(row, stem, known) for row, stem in zip(rows, stems, strict=True)]
 
-    def _read(self, row: TableRow) -> PersonCells | Refusal:
+    def _read(self, row: TableRow) -> PersonCells | RowRefusal:
         try:
             return read_cells(self._fields, row.cells, self._zone)
         except BadCell as bad:
-            return Refusal(bad.fault, str(bad), bad.field, bad.value)
+            return RowRefusal(bad.fault, str(bad), bad.field, bad.value)
 
     def _plan(self, row: TableRow, cells: PersonCells, known: _Known) -> PlannedRow:
         name = cells.name or ""
@@ -186,9 +186,9 @@ class Planner:
         found = {stem} & known.pids or known.work_ids.get(stem) or known.names.get(stem) or ()
         refusal = None
         if not found:
-            refusal = Refusal("nobody", f"nobody has the number or the name {stem}", value=stem)
+            refusal = RowRefusal("nobody", f"nobody has the number or the name {stem}", value=stem)
         elif len(found) > 1:
-            refusal = Refusal("several", f"several people have {stem}", value=stem)
+            refusal = RowRefusal("several", f"several people have {stem}", value=stem)
         else:
             (pid,) = found
             if (earlier := self._seen.setdefault(("pid", pid), row.line)) != row.line:
@@ -323,10 +323,10 @@ def count_names(fields: Sequence[str | None], rows: Iterable[Sequence[str]]) -> 
     return Counter(cells[place].strip() for cells in rows if len(cells) > place)
 
 
-def refusal_of(error: BadParameter, fault: str = "") -> Refusal:
+def refusal_of(error: BadParameter, fault: str = "") -> RowRefusal:
     """Return the refusal for a value that the register, or the photo's rules, do not allow."""
     code: RefusalCode = "photo" if fault else "wrong"
-    return Refusal(code, error.message, error.field, fault)
+    return RowRefusal(code, error.message, error.field, fault)
 
 
 def _checked(check: Callable[[], T]) -> T:
@@ -340,5 +340,5 @@ def _canonical(pid: str) -> str:
     return pid.lstrip("0") if pid.isascii() and pid.isdecimal() else pid
 
 
-def _repeated(line: int) -> Refusal:
-    return Refusal("repeated", f"line {line} is about the same person", other_line=line)
+def _repeated(line: int) -> RowRefusal:
+    return RowRefusal("repeated", f"line {line} is about the same person", other_line=line)

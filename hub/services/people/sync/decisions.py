@@ -18,8 +18,8 @@ from hub.services.audit import Actor
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Device, Devices
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
-from hub.services.people.register import People, PersonChange
-from hub.services.people.sync.device_check import Comparison, Progress
+from hub.services.people.register import PeopleRegister, PersonChange
+from hub.services.people.sync.device_check import CheckProgress, Comparison
 from hub.services.people.sync.pusher import SyncTools
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import ItemResult
@@ -41,7 +41,7 @@ _UNKNOWN_PAGE = 100
 _GONE = (404, 426)
 
 
-class UnknownPerson(Struct, frozen=True):
+class UnknownOnDevice(Struct, frozen=True):
     """A person on a device that the register does not have, as the device tells it."""
 
     pid: str
@@ -67,7 +67,7 @@ class Decisions:
     def __init__(
         self,
         core: Core,
-        people: People,
+        people: PeopleRegister,
         devices: Devices,
         files: DeviceFiles,
         jobs: Jobs,
@@ -84,11 +84,13 @@ class Decisions:
         self._jobs = jobs
         self._pushing = pushing
 
-    async def unknown(self, did: str, *, after: str = "", limit: int = 100) -> list[UnknownPerson]:
+    async def unknown(
+        self, did: str, *, after: str = "", limit: int = 100
+    ) -> list[UnknownOnDevice]:
         """Return the people on a device that the register does not have."""
         self._devices.device(did)
         stored = await self._store.device_people.unknown(did, after=after, limit=limit)
-        return [UnknownPerson(person.pid, _decoded(person.pid, person.row)) for person in stored]
+        return [UnknownOnDevice(person.pid, _decoded(person.pid, person.row)) for person in stored]
 
     async def start(self, kind: LongDecision, did: str, *, by: Actor) -> Job:
         """Start a comparison or a decision as a job. Raises DeviceOffline at once."""
@@ -115,7 +117,7 @@ class Decisions:
         """Keep a device in step that was left alone; it is looked at as a new one."""
         await self._decide(did, "new", by)
 
-    async def compare(self, did: str, progress: Progress | None = None) -> Comparison:
+    async def compare(self, did: str, progress: CheckProgress | None = None) -> Comparison:
         """Compare the whole list of a device with the register; what differs is then repaired.
 
         Raises NoSuchResource, and what Commands.call() raises.
@@ -126,7 +128,9 @@ class Decisions:
         self._pushing.decided(did)
         return found
 
-    async def take_over(self, did: str, progress: Progress | None = None, *, by: Actor) -> None:
+    async def take_over(
+        self, did: str, progress: CheckProgress | None = None, *, by: Actor
+    ) -> None:
         """Add the unknown people on a device to the register, and keep the device in step.
 
         They are put on the cameras of its groups; if it is in none, on all cameras.
@@ -137,7 +141,7 @@ class Decisions:
         await self._audit.add(by, "person.take-over", did)
 
     async def remove_unknown(
-        self, did: str, progress: Progress | None = None, *, by: Actor
+        self, did: str, progress: CheckProgress | None = None, *, by: Actor
     ) -> None:
         """Delete the unknown people on a device, and keep the device in step."""
         await self._audit.add(by, "person.remove-unknown", did)
@@ -159,8 +163,8 @@ class Decisions:
     async def _each_unknown(
         self,
         did: str,
-        progress: Progress | None,
-        work: Callable[[str, UnknownPerson], Awaitable[None]],
+        progress: CheckProgress | None,
+        work: Callable[[str, UnknownOnDevice], Awaitable[None]],
     ) -> None:
         """Do the work for each unknown person; what fails stays unknown and is counted."""
         device = self._device_online(did)
@@ -189,8 +193,8 @@ class Decisions:
         self,
         did: str,
         sn: str,
-        one: UnknownPerson,
-        work: Callable[[str, UnknownPerson], Awaitable[None]],
+        one: UnknownOnDevice,
+        work: Callable[[str, UnknownOnDevice], Awaitable[None]],
     ) -> bool:
         try:
             async with self._pushing.lock(did):
@@ -210,7 +214,7 @@ class Decisions:
             return False
         return True
 
-    async def _take_over(self, did: str, sn: str, one: UnknownPerson, by: Actor) -> None:
+    async def _take_over(self, did: str, sn: str, one: UnknownOnDevice, by: Actor) -> None:
         row = one.row
         groups = tuple(group.id for group in self._store.camera_groups.of_device(did))
         photo = await self._files.picture(did, row.photo or "")
@@ -232,7 +236,7 @@ class Decisions:
         held = ItemResult(pid=person.pid, revision=person.revision)
         await self._store.holdings.note(did, sn, [held])
 
-    async def _delete(self, did: str, one: UnknownPerson) -> None:
+    async def _delete(self, did: str, one: UnknownOnDevice) -> None:
         try:
             await self._commands.exchange(did, PERSON_DELETE, PersonDelete(pid=one.pid))
         except DeviceRefused as refusal:

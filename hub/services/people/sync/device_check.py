@@ -35,7 +35,7 @@ _MAX_PID = 64
 _MAX_TEXT = 256
 
 
-class Progress(Protocol):
+class CheckProgress(Protocol):
     """How far long work is; `hub.services.jobs.jobs.JobProgress` is one."""
 
     def expect(self, total: int) -> None: ...
@@ -96,7 +96,7 @@ class DeviceCheck:
             case _:
                 return row.must_check
 
-    async def compare(self, did: str, sn: str, progress: Progress | None = None) -> Comparison:
+    async def compare(self, did: str, sn: str, progress: CheckProgress | None = None) -> Comparison:
         """Compare the whole list of a device (1.13) with the register.
 
         Ends within COMPARE_SECONDS, and with MAX_LISTED people.
@@ -134,7 +134,7 @@ class DeviceCheck:
                 del self._reading[did]
 
     async def _compare_pages(
-        self, did: str, sn: str, listed: _Listed, progress: Progress | None
+        self, did: str, sn: str, listed: _Listed, progress: CheckProgress | None
     ) -> None:
         walk = self._commands.people(did, PersonList())
         idle = 0

@@ -12,7 +12,7 @@ from hub.store.db import Store
 from hub.store.people.device_people import PeopleState
 
 
-class DevicePeople(Struct, frozen=True, rename={"is_": "is"}):
+class DeviceNumbers(Struct, frozen=True, rename={"is_": "is"}):
     """How far a device is. `should`: how many people it should hold; `is_`: is known to hold.
 
     `state`: "new" = not looked at yet; "undecided" = it holds unknown people, and waits for a
@@ -39,25 +39,25 @@ class Numbers:
         self._store = store
         self._reading = reading
         #: did -> the version that was counted (see `DeviceMarks`), and the numbers.
-        self._known: dict[str, tuple[tuple[int, int], DevicePeople]] = {}
+        self._known: dict[str, tuple[tuple[int, int], DeviceNumbers]] = {}
         self._counting = trio.Lock()
 
-    async def of_device(self, did: str) -> DevicePeople:
+    async def of_device(self, did: str) -> DeviceNumbers:
         if (known := self._current(did)) is not None:
             return known
         async with self._counting:
             return self._current(did) or await self._counted(did)
 
-    def _current(self, did: str) -> DevicePeople | None:
+    def _current(self, did: str) -> DeviceNumbers | None:
         version, counted = self._known.get(did, (None, None))
         return counted if version == self._store.device_marks.version(did) else None
 
-    async def _counted(self, did: str) -> DevicePeople:
+    async def _counted(self, did: str) -> DeviceNumbers:
         version = self._store.device_marks.version(did)
         numbers = await self._store.holdings.numbers(did, self._reading())
         unknown = await self._store.device_people.count_unknown(did)
         row = self._store.device_people.get(did)
-        counted = DevicePeople(
+        counted = DeviceNumbers(
             did=did,
             state=row.state,
             should=numbers.should,

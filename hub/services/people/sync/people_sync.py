@@ -23,11 +23,11 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Devices
 from hub.services.jobs.jobs import Jobs
-from hub.services.people.register import People
+from hub.services.people.register import PeopleRegister
 from hub.services.people.sync.decisions import Decisions
 from hub.services.people.sync.device_check import DeviceCheck
 from hub.services.people.sync.frames import Frames
-from hub.services.people.sync.numbers import DevicePeople, Numbers
+from hub.services.people.sync.numbers import DeviceNumbers, Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
@@ -84,7 +84,7 @@ class PeopleSync:
     def __init__(
         self,
         core: Core,
-        people: People,
+        people: PeopleRegister,
         devices: Devices,
         commands: Commands,
         files: DeviceFiles,
@@ -261,12 +261,12 @@ class PeopleSync:
             if row.device_state != "alone"
         ]
 
-    async def of_device(self, did: str) -> DevicePeople:
+    async def of_device(self, did: str) -> DeviceNumbers:
         """Return how far a device is. Raises NoSuchResource."""
         self._devices.device(did)
         return await self._numbers.of_device(did)
 
-    async def summary(self) -> list[DevicePeople]:
+    async def summary(self) -> list[DeviceNumbers]:
         """Return how far each device is, in the order of the devices."""
         return [await self._numbers.of_device(device.did) for device in self._store.devices.all()]
 

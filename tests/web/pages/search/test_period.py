@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub.errors import BadParameter
-from web.pages.search.period import Period, read_period
+from web.pages.search.period import SearchPeriod, read_period
 from web.pages.times import to_ms
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 25, 20, 30, tzinfo=SHANGHAI)
 FIELDS = ("when", "day", "around", "since", "until")
 
 
-def period(**values: str) -> Period:
+def period(**values: str) -> SearchPeriod:
     return read_period(dict.fromkeys(FIELDS, "") | values, SHANGHAI)
 
 

@@ -15,7 +15,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, DeviceNonsense, HubError, NoSuchPath
 from hub.services.camera_functions.names import name_for_picture
-from hub.services.camera_functions.readings import Reading
+from hub.services.camera_functions.readings import CameraReading
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.edition_3_answers import StreamsInfo
@@ -169,7 +169,7 @@ async def _with_others(device: DeviceView, changed: Stream) -> StreamsSet:
 
 
 async def _page(device: DeviceView, name: PageName, rejected: Rejected | None = None) -> Response:
-    readings: dict[str, Reading[Any]] = {}
+    readings: dict[str, CameraReading[Any]] = {}
 
     async def read(getter: Command[Any, Any]) -> None:
         readings[getter.name] = await auth.services().cameras.readings.read(device.did, getter)
@@ -197,7 +197,7 @@ async def _page(device: DeviceView, name: PageName, rejected: Rejected | None = 
 
 
 def _read_view(
-    device: DeviceView, one: DeviceForm, reading: Reading[Any], rejected: Rejected | None
+    device: DeviceView, one: DeviceForm, reading: CameraReading[Any], rejected: Rejected | None
 ) -> FormView:
     view = _view(one.form, None if reading.value is None else _values(reading.value), rejected)
     view = replace(view, read_at=reading.read_at, reading=reading_fault(reading.error))
@@ -207,7 +207,7 @@ def _read_view(
     return replace(view, hub_name="" if shown == hub_name else hub_name)
 
 
-def _stream_views(reading: Reading[StreamsInfo], rejected: Rejected | None) -> list[FormView]:
+def _stream_views(reading: CameraReading[StreamsInfo], rejected: Rejected | None) -> list[FormView]:
     fault = reading_fault(reading.error)
     if reading.value is None:
         return [FormView(name="stream", title=gettext(STREAM.title), groups=[], reading=fault)]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError
-from hub.services.camera_functions.readings import Reading
+from hub.services.camera_functions.readings import CameraReading
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.edition_3_answers import DeviceInformation, Ethernet, Interfaces, Wifi
 from hub.wire.commands.edition_3_commands import GET_INFO, GET_INTERFACES
@@ -43,7 +43,7 @@ class FactGroup(Struct, frozen=True):
 @blueprint.get("", role="admin")
 async def show(did: int) -> Response:
     device, anew = get_capable(did, "information"), "again" in request.args
-    found: dict[str, Reading[Any]] = {}
+    found: dict[str, CameraReading[Any]] = {}
 
     async def read(command: Command[Any, Any]) -> None:
         found[command.name] = await auth.services().cameras.readings.read(
@@ -63,7 +63,7 @@ async def show(did: int) -> Response:
     )
 
 
-def _group(title: str, reading: Reading[Any], facts: Any) -> FactGroup:
+def _group(title: str, reading: CameraReading[Any], facts: Any) -> FactGroup:
     shown = [] if reading.value is None else [fact for fact in facts(reading.value) if fact.value]
     return FactGroup(title, shown, reading.read_at, reading_fault(reading.error))
 

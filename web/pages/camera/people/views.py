@@ -53,7 +53,7 @@ _PAGE = "camera/people/people.html"
 _PID = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
-class PersonFact(Struct, frozen=True):
+class CardFact(Struct, frozen=True):
     label: str
     value: str
 
@@ -66,7 +66,7 @@ class PersonCard(Struct, frozen=True, kw_only=True):
     url: str
     picture: str
     badge: ListBadge | None
-    facts: tuple[PersonFact, ...]
+    facts: tuple[CardFact, ...]
 
 
 @blueprint.get("/list", role="guard")
@@ -277,7 +277,7 @@ def _make_card(person_found: Person, did: str, *, sees_numbers: bool = False) ->
         picture=device_picture_url(did, person_found.photo) if person_found.photo else "",
         badge=badge,
         facts=tuple(
-            PersonFact(gettext(label), value)
+            CardFact(gettext(label), value)
             for name, label in LABELS.items()
             # The page shows the name and badge above.
             if not (name == "name" or (name == "category" and badge))
