@@ -15,12 +15,12 @@ from hub.errors import StartFault
 
 
 class Mark(Enum):
-    """What holds for a setting besides its bounds. Without a mark, it applies after a restart."""
+    """How a setting is changed. Without a mark, a change applies after a restart."""
 
     #: It applies as soon as it is changed.
     AT_ONCE = "at once"
-    #: It is changed in the file only: a wrong value could keep the hub from starting, or from being
-    #: reached, and then nobody could correct it on the page.
+    #: It can be changed only in the file: a wrong value could keep the hub from starting or from
+    #: being reached, so that nobody could correct it on the page.
     FILE_ONLY = "file only"
 
 
@@ -301,7 +301,7 @@ class Setting(Struct, frozen=True):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that are allowed, as they are written; empty if they are not a few words."""
+        """The allowed values, as written in the file; empty unless they are a few words."""
         match self._kind:
             case shape.BoolType():
                 return ("true", "false")
@@ -311,7 +311,7 @@ class Setting(Struct, frozen=True):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The least and the largest number that is allowed; None if it is no number."""
+        """The smallest and largest allowed number; None if the setting is not a number."""
         match self._kind:
             case shape.IntType(ge=int(least), le=int(most)):
                 return least, most
@@ -321,7 +321,7 @@ class Setting(Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a whole number."""
+        """Whether the setting is a whole number."""
         return isinstance(self._kind, shape.IntType)
 
     @property
@@ -379,7 +379,7 @@ def value_of(config: Config, name: str) -> Value:
 
 
 def with_values(config: Config, values: Mapping[str, Value]) -> Config:
-    """Return the configuration with these values of settings, which must be allowed."""
+    """Return the configuration with these settings replaced. The values must be allowed."""
     sections: dict[str, Any] = {section: getattr(config, section) for section in SECTIONS}
     for name, value in values.items():
         setting = SETTINGS[name]

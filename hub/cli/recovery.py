@@ -1,4 +1,4 @@
-"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: recovery when a hub does not start."""
+"""Recovery when no hub starts: `sitehub doctor --rebuild`, `--set-aside`, `--bring-back`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
 
 
 def run_bring_back(data_dir: Path, show: Callable[[float], None], *, with_erased: bool) -> None:
-    """Restore the records of the packs, and those that were set aside.
+    """Restore the records in the packs, and those in media/set-aside.
 
-    Raises StartFault, also if the latter may be of people who were erased, unless `with_erased`.
+    People may have been erased since records were set aside: then these are left out unless
+    `with_erased`, and StartFault names the erasures. Raises StartFault.
     """
     from hub.store.disk import Disk
     from hub.store.recovery.bringing_back import bring_back
@@ -50,7 +51,7 @@ def run_bring_back(data_dir: Path, show: Callable[[float], None], *, with_erased
 
 
 def run_set_aside(data_dir: Path) -> None:
-    """Move what the database does not know into media/set-aside. Raises StartFault."""
+    """Move what the database does not know to media/set-aside. Raises StartFault."""
     from hub.store.disk import Disk
     from hub.store.recovery.set_aside import set_aside
 

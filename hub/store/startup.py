@@ -1,4 +1,4 @@
-"""Prepares the store before its threads run: directories, schema, recovery, tables in memory."""
+"""Prepares a data directory at the start: folders, schema, recovery, tables in memory."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)
 
 
 class StartState(Struct, frozen=True):
-    """The state read at the start. `damage`, `losses`: texts for people.
+    """What the start has read.
 
-    `losses`: of pictures. `lost`: what packs have lost. `tables`: what each holds in memory.
+    `tables`: what each table keeps in memory, by its name. `damage`: damaged firmware files;
+    `losses`: lost pictures; both as sentences for people. `lost`: the same parts of packs as data.
     """
 
     box: SecretBox
@@ -105,7 +106,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
 
 
 def _mark(path: Path) -> bytes | None:
-    """Return why this start takes over what the packs hold; None if it does not."""
+    """Return why this start must rebuild records from the packs; None if it need not."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -136,7 +137,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
 def _note_lost(
     connection: sqlite3.Connection, media: Path, settings: Mapping[str, str]
 ) -> tuple[LostPart, ...]:
-    """Find out what packs have lost, and remember it."""
+    """Find pictures that are missing from the packs, and save what was found."""
     known = decode_lost(settings.get(LOST))
     lost = find_lost(media, {day.day: day.bytes for day in load_days(connection)}, known)
     if lost != known:
@@ -161,7 +162,7 @@ def load(connection: sqlite3.Connection, box: SecretBox) -> StartState:
 
 
 def _open_box(path: Path, settings: dict[str, str], has_secrets: bool, random: Random) -> SecretBox:
-    """Open the key file, or create it if nothing was sealed yet."""
+    """Open the key file; create it if nothing has been encrypted yet. Raises StartFault."""
     key = read_key(path)
     check = settings.get(KEY_CHECK)
     if key is None:

@@ -1,7 +1,7 @@
-"""Asks cameras that sign, and may have a later edition, what they are: `get_info` only reads (D12).
+"""Finds out which edition of the protocol a camera that signs has, by asking `get_info` (D12).
 
-Cameras without a signature are asked when they connect. One that signs is asked once on a
-connection, if something speaks for a later edition and it has not answered before.
+The question only reads. A camera is asked once per connection, if it shows signs of edition 2 or 3
+and has not answered before. Cameras that do not sign are asked elsewhere, when they connect.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _AT_ONCE = 8
 
 
 class CameraInquiries:
-    """Start `run` in a nursery."""
+    """Asks cameras which edition they have, while `run` runs in a nursery."""
 
     def __init__(
         self, core: Core, devices: Devices, commands: Commands, abilities: Abilities
@@ -46,7 +46,7 @@ class CameraInquiries:
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Ask cameras when they come, or when they show what they are, until cancelled."""
+        """Ask cameras when they connect, or show signs of another edition, until cancelled."""
         with self._change_feed.subscribe(size=4096) as changes:
             async with trio.open_nursery() as nursery:
                 task_status.started()

@@ -42,7 +42,7 @@ class SavedSearch(NewSearch, frozen=True, kw_only=True):
     id: int
 
     def names_person(self, uuids: Collection[str], names: Collection[str]) -> bool:
-        """Whether it has the number, or says the folded name, of one of these people."""
+        """Whether the search is about one of these people: by number, or by folded name."""
         asked = parse_qs(self.query)
         texts = [fold(text) for text in (self.name, *asked.get("name", ()))]
         is_named = any(_says(text, name) for name in names for text in texts)

@@ -127,7 +127,7 @@ def with_group(known: Capabilities, group: CommandGroup, *, is_known: bool) -> C
 def needs_inquiry(known: Capabilities) -> bool:
     """Whether `get_info` should be sent: the read that tells edition 3 from the others.
 
-    It is to a camera that has not answered it, if something speaks for a later edition.
+    It should if the camera has not answered it, and shows signs of edition 2 or 3.
     """
     is_later = known.connect in ("signed", "unsigned") or (known.uploads or 1) > 1
     return is_later and "information" not in known.groups
