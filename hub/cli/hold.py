@@ -98,10 +98,9 @@ def add(
 @data_option()
 def release(data_dir: Path, hold: int) -> None:
     """Release a HOLD. Its records are deleted with their day, or at once if that is gone."""
-    from hub.cli.requests import execute
-    from hub.process.control.holds import ReleaseHold
+    from hub.cli.requests import call_api
 
-    execute(data_dir, ReleaseHold(hold))
+    call_api(data_dir, "DELETE", "holds", hold)
 
 
 @hold.command("export")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -107,11 +107,10 @@ def downloads(data_dir: Path, as_json: bool) -> None:
 COMMANDS: tuple[click.Command, ...] = (give, campaigns, campaign, pause, resume, stop, downloads)
 
 
-def _change(data_dir: Path, campaign: int, step: Any) -> None:
-    from hub.cli.requests import execute
-    from hub.process.control.firmware import ChangeCampaign
+def _change(data_dir: Path, campaign: int, step: str) -> None:
+    from hub.cli.requests import call_api
 
-    execute(data_dir, ChangeCampaign(campaign, step))
+    call_api(data_dir, "POST", "firmware", "campaigns", campaign, step)
 
 
 def _summary(campaign: Campaign) -> Sequence[str]:

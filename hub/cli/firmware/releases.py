@@ -111,10 +111,9 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, release: int) -> None:
     """Remove a release with its files and its ended campaigns."""
-    from hub.cli.requests import execute
-    from hub.process.control.firmware import RemoveRelease
+    from hub.cli.requests import call_api
 
-    execute(data_dir, RemoveRelease(release))
+    call_api(data_dir, "DELETE", "firmware", "releases", release)
 
 
 COMMANDS: tuple[click.Command, ...] = (add, list_, remove)

@@ -119,10 +119,9 @@ def show(data_dir: Path, pid: str, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, pid: str) -> None:
     """Remove the person PID; cameras delete it as soon as they can."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import RemovePerson
+    from hub.cli.requests import call_api
 
-    execute(data_dir, RemovePerson(pid))
+    call_api(data_dir, "DELETE", "people", pid)
 
 
 person.add_command(import_people)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
@@ -54,16 +54,6 @@ class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.lis
         return list(services.firmware.releases.all())
 
 
-class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
-    """Remove a release."""
-
-    id: int
-
-    async def perform(self, services: Services) -> None:
-        await services.firmware.releases.remove(self.id)
-        await services.core.audit.add(COMMAND_LINE, "firmware.remove", str(self.id))
-
-
 class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
     """Start a campaign; `dids` None means every enabled device. Returns its id."""
 
@@ -92,19 +82,6 @@ class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.l
         return services.firmware.campaigns.campaigns()
 
 
-class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
-    """Pause, resume or stop a campaign."""
-
-    id: int
-    step: Literal["pause", "resume", "stop"]
-
-    async def perform(self, services: Services) -> None:
-        campaigns = services.firmware.campaigns
-        steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
-        await steps[self.step](self.id)
-        await services.core.audit.add(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
-
-
 class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):
     """List the downloads of release files, newest first."""
 
@@ -120,9 +97,7 @@ AnyFirmwareRequest = (
     | TakeFirmwareFile
     | AddRelease
     | ListReleases
-    | RemoveRelease
     | StartCampaign
     | ListCampaigns
-    | ChangeCampaign
     | ListDownloads
 )

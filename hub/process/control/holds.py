@@ -53,16 +53,6 @@ class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
         )
 
 
-class ReleaseHold(ControlRequest[Hold], frozen=True, tag="hold.release"):
-    """Release a hold."""
-
-    id: int
-    result: ClassVar[Any] = Hold
-
-    async def perform(self, services: Services) -> Hold:
-        return await services.records.holds.release(self.id, by=COMMAND_LINE)
-
-
 class ExportedHold(Struct, frozen=True):
     """What an export says of its hold. `now` in UNIX milliseconds."""
 
@@ -167,4 +157,4 @@ def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
 
 
 #: Distinguished by their tags.
-AnyHoldRequest = ListHolds | AddHold | ReleaseHold | BeginExport | ReadHeldRecords
+AnyHoldRequest = ListHolds | AddHold | BeginExport | ReadHeldRecords

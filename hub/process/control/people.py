@@ -97,15 +97,6 @@ class SetPerson(ControlRequest[None], frozen=True, tag="person.set"):
         await services.people.register.change(self.pid, change, by=COMMAND_LINE)
 
 
-class RemovePerson(ControlRequest[None], frozen=True, tag="person.remove"):
-    """Remove a person."""
-
-    pid: str
-
-    async def perform(self, services: Services) -> None:
-        await services.people.register.remove(self.pid, by=COMMAND_LINE)
-
-
 def _group_id(services: Services, text: str) -> int:
     """Return the id of a group by its name, or else its id. Raises NoSuchResource."""
     groups = services.people.groups.list()
@@ -124,4 +115,4 @@ def _with_groups(services: Services, change: PersonChange, groups: tuple[str, ..
 
 
 #: Distinguished by their tags.
-AnyPeopleRequest = ListPeople | ShowPerson | AddPerson | SetPerson | RemovePerson
+AnyPeopleRequest = ListPeople | ShowPerson | AddPerson | SetPerson
