@@ -1,1 +1,1 @@
-"""The site's people (D10): the register, their photos, and groups of cameras."""
+"""The site's people (D10): the register, and groups of cameras."""
