@@ -100,6 +100,9 @@ _DROP_TERM = """
 DELETE FROM term WHERE id = ? AND NOT EXISTS (SELECT 1 FROM record WHERE record.term = term.id)
 """
 _NOTE_DAY = "UPDATE day SET erased_at = ? WHERE day = ?"
+#: The indexes (of `term`: all) that contain numbers and names. SQLite copies what is in a page when
+#: it splits the page, and never overwrites the copy: only an index that is made anew has none.
+_RENEWED = ("record_uuid", "term", "alarm_active")
 _NOTE_HELD = "UPDATE held_pack SET erased_at = ? WHERE day = ?"
 
 
@@ -202,6 +205,8 @@ class Eraser:
         while portion := await self._readers.read(self._next_portion):
             await self._erase_portion(erasure.id, portion)
         await self._writer.write(partial(forget_subject, erasure, subject))
+        for index in _RENEWED:
+            await self._writer.write(partial(_renew_index, index))
         await in_steps(self._writer, _free_step, 0)
         if not await self._empty_wal():
             raise CannotStoreNow("the write-ahead log is in use")
@@ -397,6 +402,17 @@ def _empty_step(id: int, portion: _Portion, at: int) -> Step:
         return start
 
     return step
+
+
+def _renew_index(name: str, connection: sqlite3.Connection) -> None:
+    """Make an index anew. Takes a second for each million of rows, in which nothing is stored."""
+    with secure_deletion(connection):
+        # In memory it would sort all rows at once.
+        connection.execute("PRAGMA temp_store = FILE").fetchall()
+        try:
+            connection.execute(f"REINDEX {name}")
+        finally:
+            connection.execute("PRAGMA temp_store = MEMORY").fetchall()
 
 
 def _free_step(connection: sqlite3.Connection, start: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
-from tests.support.stores import FaultyDisk, batch, copy_as_left, drop_day, is_whole, opened
+from tests.support.stores import (
+    FaultyDisk,
+    batch,
+    batch_of,
+    copy_as_left,
+    drop_day,
+    is_whole,
+    opened,
+)
 
 DAY = 86_400
 FIRST, SECOND = "2026-11-25", "2026-11-26"
@@ -129,19 +138,24 @@ async def test_nothing_of_a_person_is_left_in_the_files(tmp_path: Path, clock: F
         await assert_shell(store, 1)
 
 
+@pytest.mark.parametrize("seed", [1, 3, 7])
 async def test_nothing_is_left_in_a_database_of_many_people(
-    tmp_path: Path, clock: FrozenClock
+    tmp_path: Path, clock: FrozenClock, seed: int
 ) -> None:
     """Indexes of thousands of rows: SQLite copies what is in a page when it splits it."""
-    data = tmp_path / "data"
+    data, choice, count = tmp_path / "data", random.Random(seed), 0
     async with opened(data, clock) as store:
-        async with trio.open_nursery() as nursery:
-            for seed in range(1, 1500):
-                detail = HERS if seed % 50 == 0 else FaceDetail(name=f"N{seed}", uuid=f"{seed}")
-                one = batch(clock, seed, detail=detail, pictures=0)
-                nursery.start_soon(store.records.append, one)
+        while count < 3_000:
+            uploads = []
+            for _ in range(choice.choice((1, 2, 5, 20, 55))):
+                count += 1
+                uuid = str(choice.randrange(10 ** choice.randrange(1, 12)))
+                other = FaceDetail(name=f"N{uuid}", uuid=uuid)
+                detail = HERS if count % 50 == 0 else other
+                uploads += batch(clock, count, detail=detail, pictures=0).uploads
+            await store.records.append(batch_of(clock, uploads, seed=count))
         erasure = await erase(store, clock, Subject(uuids=(NUMBER,)))
-        assert erasure.records == 29
+        assert erasure.records == count // 50
         assert files_with(data, needles(clock)) == set()
 
 
