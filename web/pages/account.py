@@ -103,7 +103,7 @@ class SessionRow(Struct, frozen=True):
 def _session_rows(me: User) -> list[SessionRow]:
     hub, shown = auth.services(), language.current()
     zone, expiry, here = (
-        hub.core.site.zone(),
+        language.zone(),
         hub.core.clock.expiry,
         hash_token(auth.session_token()),
     )

@@ -72,4 +72,4 @@ def time_field(at: datetime | None) -> str:
 def now_here() -> datetime:
     """Now, in the zone of the site."""
     hub = auth.services()
-    return datetime.fromtimestamp(hub.core.clock.likely_time(), hub.core.site.zone())
+    return datetime.fromtimestamp(hub.core.clock.likely_time(), language.zone())

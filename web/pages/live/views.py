@@ -184,7 +184,7 @@ def _absence_note(camera: CameraSummary, state: ShownState) -> str:
 def _short_moment(since: int) -> str:
     """The time, with the day if it is not today."""
     hub, words = auth.services(), language.current()
-    zone = hub.core.site.zone()
+    zone = language.zone()
     # Without the seconds.
     time = words.time(since, zone)[:-3]
     is_today = words.date(int(hub.core.clock.likely_time() * 1000), zone) == words.date(since, zone)

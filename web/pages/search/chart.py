@@ -74,7 +74,7 @@ def wider_url(question: Question) -> str:
     if since is None or until is None:
         return ""
     length = until - since
-    return _about(question, since - length, until + length, services.core.site.zone())
+    return _about(question, since - length, until + length, language.zone())
 
 
 async def _count_ahead(matching: RecordFilter) -> int:

@@ -49,7 +49,7 @@ async def certificate() -> Response:
 
 async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = False) -> Response:
     hub, shown = auth.services(), language.current()
-    certificates, config, zone = hub.upkeep.certificates, hub.config, hub.core.site.zone()
+    certificates, config, zone = hub.upkeep.certificates, hub.config, language.zone()
     days = int((certificates.expires_at - hub.core.clock.likely_time()) // 86_400)
     return await site_page(
         "site/certificate.html",

@@ -152,11 +152,7 @@ def _has(entry: PlateEntry, wanted: str, word: str) -> bool:
 
 def _entry_row(entry: PlateEntry) -> EntryRow:
     hub = auth.services()
-    until = (
-        ""
-        if entry.until is None
-        else language.current().date(entry.until - 1, hub.core.site.zone())
-    )
+    until = "" if entry.until is None else language.current().date(entry.until - 1, language.zone())
     is_over = entry.until is not None and entry.until <= hub.core.clock.likely_time() * 1000
     return EntryRow(entry.pattern, entry.note, until, is_over)
 

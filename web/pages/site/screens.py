@@ -51,7 +51,7 @@ async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Resp
 
 def _row(session: Session) -> ScreenRow:
     hub, shown = auth.services(), language.current()
-    zone, expiry = hub.core.site.zone(), hub.core.clock.expiry
+    zone, expiry = language.zone(), hub.core.clock.expiry
     return ScreenRow(
         id=session.token_hash.hex(),
         name=session.screen,

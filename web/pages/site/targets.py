@@ -237,7 +237,7 @@ async def _target_page(
     tested: Delivery | None = None,
 ) -> Response:
     hub, shown = auth.services(), language.current()
-    zone, id = hub.core.site.zone(), view.target.id
+    zone, id = language.zone(), view.target.id
     letters = await hub.forwarding.targets.dead_letters(id)
     return await site_page(
         "site/target.html",

@@ -103,12 +103,12 @@ def _cameras_state(count: int, online: int) -> TileState:
 
 
 def _backup() -> Tile:
-    hub, shown = auth.services(), language.current()
+    hub = auth.services()
     last, overdue = hub.upkeep.backups.last_complete, hub.upkeep.backups.overdue_days()
     failure, problem = hub.upkeep.backups.last_failure, hub.upkeep.backups.folder_problem
     value = gettext("None yet")
     if last is not None:
-        value = shown.moment(int(last.made_at * 1000), hub.core.site.zone())
+        value = language.moment(int(last.made_at * 1000))
     detail = ""
     if problem:
         value = gettext("No backup can be made")

@@ -53,7 +53,7 @@ class LinkRow(Struct, frozen=True):
 @blueprint.get("", role="admin")
 async def users() -> Response:
     me = auth.user()
-    hub, shown = auth.services(), language.current()
+    hub = auth.services()
     return await site_page(
         "site/users.html",
         section="users",
@@ -62,7 +62,7 @@ async def users() -> Response:
             LinkRow(
                 link.name,
                 gettext(ROLES[link.role]),
-                shown.moment(hub.core.clock.expiry.as_shown(link.expires_at), hub.core.site.zone()),
+                language.moment(hub.core.clock.expiry.as_shown(link.expires_at)),
             )
             for link in hub.access.setup_links.for_users()
         ],
@@ -73,7 +73,7 @@ def _row(user: User, me: User) -> UserRow:
     hub, shown = auth.services(), language.current()
     sessions, zone, expiry = (
         hub.access.sessions.of_user(user.name),
-        hub.core.site.zone(),
+        language.zone(),
         hub.core.clock.expiry,
     )
     return UserRow(

@@ -93,7 +93,7 @@ async def month(did: int) -> Response:
 @blueprint.get("/<day>", role="viewer")
 async def day(did: int, day: str) -> Response:
     device, hub, today = get_camera(did), auth.services(), now_here().date()
-    at, zone, position = _parse_day(day), hub.core.site.zone(), read_position(request.args)
+    at, zone, position = _parse_day(day), language.zone(), read_position(request.args)
     around = _read_around()
     begin, end = _minutes_around(around) if around else ("00:00", "23:59")
     fields = {

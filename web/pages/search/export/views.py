@@ -28,11 +28,10 @@ _MOST_NOTED = 300
 @blueprint.get("/csv", role="guard")
 async def csv() -> Response:
     me, question = await _begin("csv")
-    services = auth.services()
     parts = csv_export.export_csv(
         _found(question, me, csv_export.MOST_RECORDS),
         language.current(),
-        services.core.site.zone(),
+        language.zone(),
         newest_first=question.is_newest_first,
     )
     return response.file_response(parts, f"{_name()}.csv", "text/csv; charset=utf-8")
@@ -74,7 +73,7 @@ async def _begin(form: str) -> tuple[User, Question]:
     The log has no name, plate or number of a person, because it is never erased.
     """
     services = auth.services()
-    asked = read_question(read_sent(request.args), services.core.site.zone())
+    asked = read_question(read_sent(request.args), language.zone())
     question = asked.as_of_now(services)
     hidden = {field: "…" for field in ("name", "plate", "uuid") if getattr(question, field)}
     noted = replace(question, **hidden).pairs()
