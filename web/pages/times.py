@@ -53,6 +53,14 @@ def read_time(text: str, field: str, zone: tzinfo) -> datetime | None:
     return moment
 
 
+def read_moment(text: str, field: str, zone: tzinfo) -> datetime | None:
+    """As `read_time`, in whole seconds and of a year with which one can reckon."""
+    moment = read_time(text, field, zone)
+    if moment is not None and not 1970 <= moment.year < 9998:
+        raise BadParameter("a time of the years 1970 to 9997 is expected", field=field)
+    return moment and moment.replace(microsecond=0)
+
+
 def read_time_ms(text: str, field: str) -> int | None:
     """As `read_time`, in UNIX milliseconds."""
     moment = read_time(text, field, language.zone())

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
+from hub.clock_reading import Reading
 from hub.errors import BadParameter
 from hub.live.feed import Change
-from hub.services.alarms.judge import AlarmJudge, watched_plates
+from hub.services.alarms.judge import OFFLINE, AlarmJudge, watched_plates
 from hub.services.audit import Actor
 from hub.services.people.groups import CameraGroups
+from hub.services.problems import PROBLEMS
+from hub.store.alarms.alarm import Sighting
 from hub.store.tables.alarm_rules import MAX_RULES as MAX_RULES
 from hub.store.tables.alarm_rules import AlarmRule as AlarmRule
+from hub.wire.code_tables import EVENT_TYPES
+from hub.wire.uploads.records import Detail, EventDetail, HubDetail, Record, RecordKind
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -63,14 +68,31 @@ class AlarmRules:
             self._apply()
 
     def _apply(self) -> None:
-        self._store.alarms.use(
-            AlarmJudge(
-                self._reading,
-                self._rules.all(),
-                self._plates,
-                self._site.zone(),
-                {group.id: group.dids for group in self._groups.list()},
-            )
+        self._store.alarms.use(self._judge(self._reading))
+
+    def _judge(self, reading: Callable[[], Reading]) -> AlarmJudge:
+        return AlarmJudge(
+            reading,
+            self._rules.all(),
+            self._plates,
+            self._site.zone(),
+            {group.id: group.dids for group in self._groups.list()},
+        )
+
+    def tried(self, at: int, did: str) -> tuple[Sighting, ...]:
+        """Return what events of each type, an offline camera and problems of the hub would raise.
+
+        At a time, in UNIX milliseconds, by a camera; "": by one that no rule names.
+        """
+        judge = self._judge(lambda: Reading(at, at, at))
+        details: list[tuple[RecordKind, Detail]] = [
+            *(("event", EventDetail(type)) for type in EVENT_TYPES),
+            *(("hub", HubDetail(cause)) for cause in (OFFLINE, *PROBLEMS)),
+        ]
+        return tuple(
+            sighting
+            for kind, detail in details
+            for sighting in judge.judge(_record(kind, detail, at, did), {})
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -81,6 +103,21 @@ class AlarmRules:
             while True:
                 if any(change.kind in _FOLLOWED for change in await changes.next()):
                     self._apply()
+
+
+def _record(kind: RecordKind, detail: Detail, at: int, did: str) -> Record:
+    return Record(
+        seq=0,
+        kind=kind,
+        did=did,
+        sn="",
+        device_name="",
+        occurred_at=at,
+        received_at=at,
+        detail=detail,
+        extra=Raw(),
+        images=(),
+    )
 
 
 def _check(rule: AlarmRule, field: str) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hub.errors import BadParameter
 from hub.services.reports.periods import read_day
-from web.pages.times import read_time, time_field
+from web.pages.times import read_moment, time_field
 
 When = Literal["", "hour", "today", "yesterday", "week", "month"]
 #: No answers to "which day".
@@ -91,13 +91,13 @@ def read_period(values: dict[str, str], zone: tzinfo) -> SearchPeriod:
     day, around = read_day(values["day"], "day") if values["day"] else None, values["around"]
     at: time | None = None
     if "-" in around:
-        moment = _read_moment(around, "around", zone)
+        moment = read_moment(around, "around", zone)
         assert moment is not None
         day, at = moment.date(), moment.time()
     elif around:
         at = _read_time(around)
-    since = _read_moment(values["since"], "since", zone)
-    until = _read_moment(values["until"], "until", zone)
+    since = read_moment(values["since"], "since", zone)
+    until = read_moment(values["until"], "until", zone)
     if since is not None and until is not None and since >= until:
         raise BadParameter("the end must be after the beginning", field="until")
     return SearchPeriod(
@@ -131,10 +131,3 @@ def _read_time(text: str) -> time:
         return time(hours, int(minute or 0))
     except ValueError:
         raise BadParameter("a time as hh:mm is expected", field="around") from None
-
-
-def _read_moment(text: str, field: str, zone: tzinfo) -> datetime | None:
-    moment = read_time(text, field, zone)
-    if moment is not None and not 1970 <= moment.year < 9998:
-        raise BadParameter("a time of the years 1970 to 9997 is expected", field=field)
-    return moment and moment.replace(microsecond=0)

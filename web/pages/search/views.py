@@ -33,7 +33,7 @@ async def search() -> Response:
         question = read_question(sent, language.zone())
         place = read_place(args)
     except BadParameter as error:
-        return await _page(Question(), sent, fault=describe(error))
+        return await _page(Question(), sent, fault=describe(error), field=error.field)
     word = args.get("person", "").strip() if auth.reaches(auth.user(), "guard") else ""
     if word:
         return await _choose_person(question, word)
@@ -99,7 +99,7 @@ async def _choose_person(question: Question, word: str) -> Response:
         return redirect_to(_of_person(question, people[0]))
     if not people:
         fault = gettext("No one in the register has this name or number.")
-        return await _page(question, fault=fault, word=word)
+        return await _page(question, fault=fault, field="person", word=word)
     links = [(one.name or one.pid, _of_person(question, one)) for one in people]
     return await _page(question, candidates=links, word=word)
 

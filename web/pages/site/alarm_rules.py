@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import time
 from typing import Literal, get_args
 
@@ -24,6 +25,7 @@ from web.pages.faults import NotHere
 from web.pages.layout import redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
 from web.pages.site.layout import site_page
+from web.pages.times import now_here, read_moment, to_ms
 
 blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/site/alarm-rules")
 
@@ -65,12 +67,38 @@ class RuleRow(Struct, frozen=True):
 @blueprint.get("", role="admin")
 async def rules() -> Response:
     found = auth.services().alarms.rules.all()
+    at, did = now_here(), request.args.get("did", "")
+    with suppress(BadParameter):
+        at = read_moment(request.args.get("at", ""), "at", language.zone()) or at
+    is_any_of_some = any(rule.dids or rule.groups for rule in found)
     return await site_page(
         "site/alarm_rules.html",
         section="alarm-rules",
         rows=[_row(number, rule) for number, rule in enumerate(found, 1)],
         is_full=len(found) >= MAX_RULES,
+        at=f"{at:%Y-%m-%dT%H:%M}",
+        cameras=_cameras((did,)) if is_any_of_some else [],
+        happens=_what_happens(to_ms(at), did),
     )
+
+
+def _what_happens(at: int, did: str) -> list[tuple[str, str, str]]:
+    """The severities that there are at a time: their code, their text, and what has it."""
+    kinds = {kind: gettext(text) for kind, text in _KINDS.items() if kind != "event"}
+    events = {type: _event_name(type) for type in code_tables.EVENT_TYPES}
+    # A name has its place once, though problems of the hub may differ in severity.
+    found: dict[str, dict[str, None]] = {severity: {} for severity in _SEVERITIES}
+    for one in auth.services().alarms.rules.tried(at, did):
+        text = kinds[one.kind] if one.detail.type is None else events[one.detail.type]
+        found[one.severity][text] = None
+    raised = {text for texts in found.values() for text in texts}
+    quiet = (text for text in (*events.values(), *kinds.values()) if text not in raised)
+    found["none"] = dict.fromkeys(quiet)
+    return [
+        (severity, gettext(_SEVERITIES[severity]), _list(texts))
+        for severity, texts in found.items()
+        if texts
+    ]
 
 
 def _row(number: int, rule: AlarmRule) -> RuleRow:
@@ -94,7 +122,11 @@ def _what(rule: AlarmRule) -> str:
         return gettext(_KINDS[rule.kind])
     if not rule.types:
         return gettext("All events")
-    return _list(code_tables.event_name(one, language.current().code) for one in rule.types)
+    return _list(map(_event_name, rule.types))
+
+
+def _event_name(type: int) -> str:
+    return code_tables.event_name(type, language.current().code)
 
 
 def _renewal(rule: AlarmRule) -> str:
@@ -157,7 +189,6 @@ def _get(number: int) -> AlarmRule:
 async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Response:
     """The form of a rule. `number`: its place; None for a new one."""
     hub = auth.services()
-    devices = sorted(hub.cameras.devices.list(), key=lambda one: _display_name(one).casefold())
     days = enumerate(language.current().weekdays(), 1)
     return await site_page(
         "site/alarm_rule.html",
@@ -172,15 +203,21 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
         renewals=choices(_RENEWALS, _renewal(rule)),
         otherwise=choices(_OTHERWISE, rule.otherwise or "none"),
         types=[
-            Choice(str(code), name.of(language.current().code), code in rule.types)
-            for code, name in code_tables.EVENT_TYPES.items()
+            Choice(str(code), _event_name(code), code in rule.types)
+            for code in code_tables.EVENT_TYPES
         ],
         days=[Choice(str(day), full, day in rule.days) for day, (_, full) in days],
-        cameras=[Choice(one.did, _display_name(one), one.did in rule.dids) for one in devices],
+        cameras=_cameras(rule.dids),
         groups=[
             Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.people.groups.list()
         ],
     )
+
+
+def _cameras(chosen: Collection[str]) -> list[Choice]:
+    devices = auth.services().cameras.devices.list()
+    found = [Choice(one.did, _display_name(one), one.did in chosen) for one in devices]
+    return sorted(found, key=lambda one: one.text.casefold())
 
 
 def _fingerprint() -> str:

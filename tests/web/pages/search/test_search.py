@@ -306,6 +306,11 @@ async def test_what_makes_no_sense_is_said_by_field(guard: Visitor, query: str, 
 async def test_what_was_chosen_beside_it_stays_chosen(site: PageSite, guard: Visitor) -> None:
     await ask(guard, "?when=today&around=late&where=did-1&kind=face")
     assert guard.response.status_code == 400
+    # The sentence is said once, at its field.
+    label = guard.text.split("About (± 15 min)")[1].split("</label>")[0]
+    assert 'aria-invalid="true"' in label
+    assert "Enter a time of day" in label
+    assert guard.text.count("Enter a time of day") == 1
     for chosen in ("did-1", "face"):
         assert f'<option value="{chosen}" selected>' in guard.text
 

@@ -92,6 +92,31 @@ async def test_a_new_rule_leaves_other_times_as_they_were(site: PageSite, admin:
     assert [one.severity for one in site.services.alarms.raised.active()] == ["critical"]
 
 
+async def test_the_list_says_what_happens_at_a_time(site: PageSite, admin: Visitor) -> None:
+    def shown(severity: str) -> str:
+        return admin.text.split(f">{severity}</span>")[-1].split("</p>")[0]
+
+    # It is Wednesday, 20:00.
+    await admin.get("/site/alarm-rules")
+    assert 'name="at" value="2026-11-25T20:00"' in admin.text
+    assert "Fire" in shown("Critical")
+    assert "Camera offline" in shown("Major")
+    assert "Person detected" in shown("No alarm")
+    assert 'name="did"' not in admin.text
+    await _add(admin, kind="event", type=["8"], severity="minor", start="08:00", end="18:00")
+    await _add(admin, kind="offline", severity="none", did=["1"])
+    for at, severity in (("2026-11-25T03:00", "Critical"), ("2026-11-26T17:59", "Minor")):
+        await admin.get(f"/site/alarm-rules?at={at}")
+        assert f'name="at" value="{at}"' in admin.text
+        assert "Fire" in shown(severity)
+        assert "Camera offline" in shown("Major")
+    await admin.get("/site/alarm-rules?did=1&at=0001-01-01T00:00")
+    assert '<option value="1" selected>North gate' in admin.text
+    assert "Camera offline" in shown("No alarm")
+    await admin.get("/site/alarm-rules?at=2026-11-25T03:00", Accept_Language="zh-CN")
+    assert "火焰" in shown("严重")
+
+
 async def test_a_rule_says_whether_an_acknowledged_event_is_new_again(
     site: PageSite, admin: Visitor
 ) -> None:
