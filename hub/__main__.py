@@ -14,7 +14,6 @@ from hub.cli.run.double_click import CommandOutcome
 from hub.errors import hub_error_in, os_error_in, os_error_text
 from hub.process import executable
 from hub.process.bounded_end import exit_process
-from hub.process.data_directory import DirectoryInUse
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
@@ -60,6 +59,8 @@ def _execute(arguments: Sequence[str] | None) -> CommandOutcome:
     except click.ClickException as error:
         return _failed(error.format_message())
     except Exception as error:
+        from hub.process.data_directory import DirectoryInUse
+
         fault, refusal = hub_error_in(error), os_error_in(error)
         if fault is None and refusal is not None:
             return _failed(os_error_text(refusal))

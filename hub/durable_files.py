@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ def replacing(path: Path, mode: int = PUBLIC) -> Iterator[BinaryIO]:
     only the flush of its directory failed. Calls that overlap have drafts of their own.
     """
     _make_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}{DRAFT}")
+    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}{DRAFT}")
     try:
         with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file

@@ -19,11 +19,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from hub.config import LogConfig
+if TYPE_CHECKING:
+    from hub.config import LogConfig
 
 log = logging.getLogger(__name__)
 

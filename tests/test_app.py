@@ -6,10 +6,12 @@ import json
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trio
@@ -21,10 +23,10 @@ from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.live.feed import Change
 from hub.outside import Outside
-from hub.process import signals
+from hub.process import data_directory, signals
 from hub.process.control.access import ListAudit
-from hub.process.control.channel import FILE_NAME, ask_running_hub
-from hub.process.control.request import ApiCall
+from hub.process.control.client import FILE_NAME, ask_running_hub
+from hub.process.control.request import ApiCall, ControlRequest
 from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.audit import Actor
@@ -41,6 +43,7 @@ CONFIG = Config(
 STARTED = Loaded(CONFIG, Sources(Path("is not read")))
 
 NEW = {"sn": "SN-A", "code": "1"}
+R = TypeVar("R")
 WebServer = Callable[..., Awaitable[None]]
 
 
@@ -57,6 +60,10 @@ async def quiet_web(
 
 def call(method: str, path: str, body: object = None) -> ApiCall:
     return ApiCall(method, path, "" if body is None else json.dumps(body))
+
+
+async def ask(data_dir: Path, request: ControlRequest[R]) -> R:
+    return await trio.to_thread.run_sync(ask_running_hub, data_dir, request)
 
 
 async def nothing(services: Services) -> None:
@@ -268,25 +275,55 @@ async def test_a_running_hub_executes_control_requests(
 ) -> None:
     async with running(tmp_path) as services:
         with services.core.changes.subscribe() as changes:
-            added = await ask_running_hub(tmp_path, call("POST", "devices", NEW))
+            added = await ask(tmp_path, call("POST", "devices", NEW))
             did = added["did"]
             # The hub's health and clock may change as well.
             with trio.fail_after(30):
                 while did not in [change.key for change in await changes.next()]:
                     pass
-        [listed] = (await ask_running_hub(tmp_path, call("GET", "devices")))["items"]
+        [listed] = (await ask(tmp_path, call("GET", "devices")))["items"]
         assert (listed["did"], listed["sn"], listed["state"]) == (did, "SN-A", "offline")
-        [entry] = await ask_running_hub(tmp_path, ListAudit(limit=10))
+        [entry] = await ask(tmp_path, ListAudit(limit=10))
         assert (entry.who, entry.action, entry.target) == (
             "command line",
             "device.add",
             f"{did} SN-A",
         )
-        assert await ask_running_hub(tmp_path, ListAudit(limit=10, before=entry.id)) == []
+        assert await ask(tmp_path, ListAudit(limit=10, before=entry.id)) == []
         with pytest.raises(StartFault, match=r"^sn: "):
-            await ask_running_hub(tmp_path, call("POST", "devices", NEW))
+            await ask(tmp_path, call("POST", "devices", NEW))
     with pytest.raises(StartFault, match="starting or stopping"):
-        await ask_running_hub(tmp_path, call("GET", "devices"))
+        await ask(tmp_path, call("GET", "devices"))
+
+
+#: Prints what a command imported after its own output.
+PROGRAM = """
+import atexit, sys
+atexit.register(lambda: print(*sys.modules))
+from hub.__main__ import main
+main()
+"""
+#: Each takes tens of milliseconds, or megabytes, and is not needed to ask a running hub.
+TOO_SLOW = {
+    *("trio", "asyncio", "quart", "web", "sqlite3", "cryptography", "httpx", "importlib.metadata"),
+    *("hub.app", "hub.config", "hub.services", "hub.store.db", "hub.wire", "hub.net", "hashlib"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"), [("status", "State       ok"), ("device list", "DID"), ("version", "")]
+)
+async def test_a_command_that_only_asks_a_running_hub_imports_no_part_of_it(
+    tmp_path: Path, words: str, shown: str
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, *words.split(), "--data", str(tmp_path)]
+    async with running(tmp_path):
+        with data_directory.held_as_hub(tmp_path):
+            done = await trio.run_process(command, capture_stdout=True)
+    *lines, modules = done.stdout.decode().splitlines()
+    assert any(line.strip().startswith(shown) for line in lines)
+    assert not TOO_SLOW & set(modules.split())
+    assert len(modules.split()) < 250
 
 
 async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
@@ -304,9 +341,9 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
         audited.append((action, target))
 
     async with trio.open_nursery() as nursery, running(tmp_path) as services:
-        await ask_running_hub(tmp_path, call("POST", "devices", NEW | {"did": "12"}))
+        await ask(tmp_path, call("POST", "devices", NEW | {"did": "12"}))
         services.cameras.devices.remove, services.core.audit.add = remove, audit
-        nursery.start_soon(ask_running_hub, tmp_path, call("DELETE", "devices/12"))
+        nursery.start_soon(ask, tmp_path, call("DELETE", "devices/12"))
         await begun.wait()
     assert audited == [("device.remove", "12 SN-A")]
 

@@ -168,17 +168,11 @@ def _check_context(data_dir: Path, config: Config, holder: Holder | None) -> Che
 
 def _ask(data_dir: Path) -> list[Finding] | None:
     """Have the running hub run the quick checks; None if it does not respond."""
-    import trio
-
-    from hub.process.control import channel
+    from hub.process.control import client
     from hub.process.control.status import RunQuickChecks
 
-    async def ask() -> list[Finding]:
-        with trio.fail_after(_RESPONSE_SECONDS):
-            return await channel.ask_running_hub(data_dir, RunQuickChecks())
-
-    with suppress(HubError, trio.TooSlowError):
-        return trio.run(ask)
+    with suppress(HubError):
+        return client.ask_running_hub(data_dir, RunQuickChecks(), _RESPONSE_SECONDS)
     return None
 
 

@@ -6,21 +6,19 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-import trio
 
 from hub.cli.output import print_line
-from hub.config_sources import Sources
 from hub.errors import StartFault
 from hub.process import data_directory
-from hub.process.control import channel
+from hub.process.control import client
 from hub.process.control.request import ApiCall, ControlRequest
-from hub.services import Services
-from hub.store.backup.restore import complete_restore
-from hub.store.commit.patience import Patience, waits_with
+
+if TYPE_CHECKING:
+    from hub.services import Services
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -74,22 +72,35 @@ def execute(data_dir: Path, request: ControlRequest[R], *, needs_hub: bool = Fal
     while True:
         try:
             with data_directory.held(data_dir, "command"):
-                complete_restore(data_dir)
-                if needs_hub or request.needs_running_hub:
-                    raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
-                return trio.run(_execute_here, data_dir, request)
+                return _execute_without_hub(data_dir, request, needs_hub)
         except data_directory.DirectoryInUse as error:
-            if error.is_held_by_hub and channel.is_open(data_dir):
-                return trio.run(channel.ask_running_hub, data_dir, request)
+            if error.is_held_by_hub and client.is_open(data_dir):
+                return client.ask_running_hub(data_dir, request)
             if time.monotonic() > deadline:
                 raise
         time.sleep(data_directory.POLL_SECONDS)
 
 
-async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
-    from hub.app import open_hub
+def _execute_without_hub(data_dir: Path, request: ControlRequest[R], needs_hub: bool) -> R:
+    import trio
 
-    channel.remove_channel_file(data_dir)
+    from hub.store.backup.restore import complete_restore
+
+    complete_restore(data_dir)
+    if needs_hub or request.needs_running_hub:
+        raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
+    return trio.run(_execute_here, data_dir, request)
+
+
+async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
+    import trio
+
+    from hub.app import open_hub
+    from hub.config_sources import Sources
+    from hub.process.control.channel import remove_channel_file
+    from hub.store.commit.patience import Patience, waits_with
+
+    remove_channel_file(data_dir)
     loaded = Sources(data_dir, os.environ).load()
     async with open_hub(loaded, data_dir, closing=trio.Event()) as services:
         # The person who ran the command waits for all that follows from it, or ends it.

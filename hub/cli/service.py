@@ -145,18 +145,16 @@ def _installed(system: SystemService) -> Iterator[str]:
 
 
 def _first_setup_link(data_dir: Path) -> str | None:
-    import trio
-
     from hub.process import data_directory
-    from hub.process.control import channel
+    from hub.process.control import client
     from hub.process.control.access import ListUsers, NewSetupLink
 
     with data_directory.acting_for_owner(data_dir):
-        if not channel.is_open(data_dir):
+        if not client.is_open(data_dir):
             return None
-        if trio.run(channel.ask_running_hub, data_dir, ListUsers()):
+        if client.ask_running_hub(data_dir, ListUsers()):
             return None
-        return trio.run(channel.ask_running_hub, data_dir, NewSetupLink())
+        return client.ask_running_hub(data_dir, NewSetupLink())
 
 
 def _refuse_without_rights(verb: str) -> None:

@@ -102,9 +102,9 @@ def hand_over(data_dir: Path) -> None:
     if running.is_packaged() or take_mark() or not _has_programs(data_dir):
         return
     if data_directory.is_root_for(data_dir):
-        from hub.process.control import channel
+        from hub.process.control import client
 
-        if channel.is_open(data_dir):
+        if client.is_open(data_dir):
             return
         data_directory.act_for_owner(data_dir)
     program = _trial(data_dir).current().program

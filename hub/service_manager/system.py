@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import platformdirs
-
 from hub.service_manager import NAME
 from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.status import ServiceStatus
-from hub.service_manager.windows.service import WindowsService
 
 
 def user_data(name: str = NAME) -> Path:
     """Return the directory of this system for the data of the current user."""
+    import platformdirs
+
     return Path(platformdirs.user_data_dir(name, appauthor=False))
 
 
@@ -58,6 +57,7 @@ if sys.platform == "win32":
     import ctypes
 
     from hub.service_manager.windows.file_owner import owner_of
+    from hub.service_manager.windows.service import WindowsService
 
     def system_service() -> SystemService:
         return WindowsService(owner_of)

@@ -12,7 +12,7 @@ more, so it is as trustworthy as the rest of the data directory.
 from __future__ import annotations
 
 import os
-import secrets
+import re
 import stat
 import sys
 import time
@@ -26,7 +26,6 @@ from msgspec import Struct
 from hub.durable_files import flush_directory, flush_file, read_file
 from hub.errors import StartFault, UpdateRefused
 from hub.update.steps import Steps
-from hub.update.update_file import version_key
 
 FOLDER = "programs"
 STATE = "state.json"
@@ -38,6 +37,7 @@ _PROGRAM = f"sitehub{_SUFFIX}"
 _INCOMING = "incoming-"
 #: An incoming executable older than this was left by a process that was killed.
 _INCOMING_SECONDS = 3600.0
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){1,3}", re.ASCII)
 _DIRECTORY_MODE = 0o777 if sys.platform == "win32" else 0o700
 
 
@@ -146,7 +146,7 @@ class Programs:
     def incoming(self) -> Path:
         """Return a new path for an executable that is being received."""
         self.prepare()
-        return self.folder / f"{_INCOMING}{secrets.token_hex(8)}{_SUFFIX}"
+        return self.folder / f"{_INCOMING}{os.urandom(8).hex()}{_SUFFIX}"
 
     def find_incoming(self, name: str) -> Path:
         """Return the path of an executable that was received. Raises UpdateRefused."""
@@ -202,6 +202,13 @@ class Programs:
     def _refuse_links(folder: Path) -> None:
         if os.path.islink(folder):
             raise StartFault(f"{folder} is a link: remove it, programs are only run from a folder")
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a key that sorts versions. Raises UpdateRefused if it is not numbers and dots."""
+    if not _VERSION.fullmatch(version):
+        raise UpdateRefused("version", f"{version[:40]!r} is not a version", version=version[:40])
+    return tuple(map(int, version.split(".")))
 
 
 def _is_version(name: str) -> bool:

@@ -30,9 +30,9 @@ from hub.update.programs import (
     Outcome,
     Programs,
     UpdateState,
+    version_key,
     way_back,
 )
-from hub.update.update_file import version_key
 
 INTERRUPTED = "the computer or the hub was stopped before the new version was ready"
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import re
 import sys
 from collections.abc import Callable
 from importlib import resources
@@ -40,7 +39,6 @@ MAX_BYTES = 200 * 1024 * 1024
 _MAX_HEADER_BYTES = 4096
 _SIGNATURE_BYTES = 64
 _CHUNK_BYTES = 1024 * 1024
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){1,3}", re.ASCII)
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -58,13 +56,6 @@ def this_platform() -> str:
     machine = platform.machine().lower()
     system = {"win32": "windows"}.get(sys.platform, sys.platform)
     return f"{system}-{_MACHINES.get(machine, machine)}"
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a key that sorts versions. Raises UpdateRefused if it is not numbers and dots."""
-    if not _VERSION.fullmatch(version):
-        raise UpdateRefused("version", f"{version[:40]!r} is not a version", version=version[:40])
-    return tuple(map(int, version.split(".")))
 
 
 def built_in_key() -> Ed25519PublicKey | None:

@@ -11,7 +11,7 @@ import pytest
 from hub import __version__
 from hub.errors import StartFault
 from hub.process import data_directory
-from hub.process.control import channel
+from hub.process.control import client
 from hub.process.data_directory import Holder
 from hub.services.upkeep.status import CameraCounts, HubStatus, Problem
 from tests.cli.conftest import Sitehub
@@ -40,7 +40,7 @@ def test_a_program_gets_the_same_fields_when_it_does_not_run(sitehub: Sitehub) -
     outcome = sitehub("status", "--json")
     assert outcome.status == 3
     found = json.loads(outcome.out)
-    assert set(found) == set(json.loads(msgspec.json.encode(UNWELL)))
+    assert list(found) == list(msgspec.to_builtins(UNWELL))
     assert (found["state"], found["version"], found["cameras"]) == (
         "not running",
         __version__,
@@ -58,11 +58,11 @@ def running(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_not_well_is_named_with_what_to_do(
     sitehub: Sitehub, running: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def answer(path: Path, request: object) -> HubStatus:
-        return UNWELL
+    def answer(*call: object) -> object:
+        return msgspec.to_builtins(UNWELL)
 
-    (running / channel.FILE_NAME).write_text("{}")
-    monkeypatch.setattr(channel, "ask_running_hub", answer)
+    (running / client.FILE_NAME).write_text("{}")
+    monkeypatch.setattr(client, "ask_running_hub", answer)
     outcome = sitehub("status")
     assert outcome.status == 1
     assert "unwell, since 2026-11-25 12:00 UTC" in outcome.out
@@ -75,10 +75,10 @@ def test_a_hub_that_starts_or_hangs_is_told(
 ) -> None:
     assert json.loads(sitehub("status", "--json").out)["state"] == "starting"
 
-    async def fail(path: Path, request: object) -> HubStatus:
+    def fail(*call: object) -> object:
         raise StartFault("the running hub does not respond")
 
-    (running / channel.FILE_NAME).write_text("{}")
-    monkeypatch.setattr(channel, "ask_running_hub", fail)
+    (running / client.FILE_NAME).write_text("{}")
+    monkeypatch.setattr(client, "ask_running_hub", fail)
     outcome = sitehub("status", "--json")
     assert (outcome.status, json.loads(outcome.out)["state"]) == (1, "not responding")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.process import data_directory, launcher
-from hub.process.control.channel import FILE_NAME
+from hub.process.control.client import FILE_NAME
 from hub.update.programs import Candidate, Programs
 from hub.update.running import STARTED_AS
 from hub.update.trial import Trial

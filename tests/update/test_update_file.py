@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.errors import UpdateRefused
+from hub.update.programs import version_key
 from hub.update.update_file import (
     MAGIC,
     UpdateHeader,
@@ -18,7 +19,6 @@ from hub.update.update_file import (
     is_update_file,
     read_header,
     this_platform,
-    version_key,
     write_update,
 )
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -32,6 +31,13 @@ from hub.net.listener import serve_port
 from hub.process.control.access import AnyAccessRequest
 from hub.process.control.alarms import AnyAlarmRequest
 from hub.process.control.backups import AnyBackupRequest
+from hub.process.control.client import (
+    FILE_NAME,
+    HOST,
+    MAX_LINE_BYTES,
+    ChannelAddress,
+    Response,
+)
 from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.erasures import AnyErasureRequest
 from hub.process.control.firmware import AnyFirmwareRequest
@@ -39,7 +45,7 @@ from hub.process.control.holds import AnyHoldRequest
 from hub.process.control.people import AnyPeopleRequest
 from hub.process.control.people_files import AnyPeopleFileRequest
 from hub.process.control.people_sync import AnySyncRequest
-from hub.process.control.request import AnswerApi, ApiCall, ControlRequest
+from hub.process.control.request import AnswerApi, ApiCall
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
 from hub.process.control.status import AnyStatusRequest
@@ -49,31 +55,15 @@ from hub.services.changes import named
 
 log = logging.getLogger(__name__)
 
-R = TypeVar("R")
-
-FILE_NAME = "control.json"
-
-_HOST = "127.0.0.1"
 _LIMITS = Limits(connections=64, per_address=64)
 #: Connections that may be open before they have sent the secret; the oldest makes room.
 _MAX_STRANGERS = 16
 _SECRET_SECONDS = 2.0
 _MAX_BEGIN_BYTES = 512
-#: An import of ten thousand rows, each with its key, is much smaller.
-_MAX_LINE_BYTES = 32 * 1024 * 1024
 _REQUEST_SECONDS = 10.0
-#: A request may wait for a full disk, until the store gives up.
-_RESPONSE_SECONDS = 60.0
 _RETRY_SECONDS = 2.0
 #: For a call of the API; a change goes on without its caller before.
 _ANSWER_SECONDS = 150.0
-
-
-class ChannelAddress(Struct, frozen=True):
-    """The contents of `control.json`."""
-
-    port: int
-    secret: str
 
 
 class _Request(Struct, frozen=True):
@@ -97,13 +87,6 @@ class _Request(Struct, frozen=True):
     )
 
 
-class _Response(Struct, frozen=True, omit_defaults=True):
-    """`fault` is a message for the person who ran the command; None if there is a `result`."""
-
-    fault: str | None = None
-    result: Raw = Raw(b"null")
-
-
 async def serve_control(
     services: Services,
     api: AnswerApi,
@@ -111,7 +94,7 @@ async def serve_control(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Carry out requests of the command line until cancelled."""
-    listeners = await open_listeners(_HOST, 0)
+    listeners = await open_listeners(HOST, 0)
     port = listeners[0].socket.getsockname()[1]
     address = ChannelAddress(port, secrets.token_urlsafe(32))
     try:
@@ -146,40 +129,6 @@ def remove_channel_file(data_dir: Path) -> None:
             f"{path} cannot be removed: {error.strerror}. It is in the way of a file of the hub: "
             "move it away"
         ) from None
-
-
-async def ask_running_hub(data_dir: Path, request: ControlRequest[R]) -> R:
-    """Have the running hub carry out `request`, and return the result.
-
-    Raises StartFault with the hub's message, or if the hub does not respond.
-    """
-    address = _read_address(data_dir / FILE_NAME)
-    try:
-        with trio.fail_after(_RESPONSE_SECONDS):
-            line = await _exchange(address, request)
-    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
-        raise StartFault("the running hub does not respond: try again") from None
-    try:
-        response = msgspec.json.decode(line, type=_Response)
-    except msgspec.DecodeError:
-        raise StartFault("the running hub stopped before it responded: try again") from None
-    if response.fault is not None:
-        raise StartFault(response.fault)
-    result: R = msgspec.json.decode(response.result, type=request.result)
-    return result
-
-
-def is_open(data_dir: Path) -> bool:
-    """Return whether a running hub has announced that it accepts requests."""
-    return (data_dir / FILE_NAME).exists()
-
-
-async def _exchange(address: ChannelAddress, request: ControlRequest[Any]) -> bytes:
-    async with await trio.open_tcp_stream(_HOST, address.port) as stream:
-        # The secret comes first: the hub receives nothing else from who does not know it.
-        line = msgspec.json.encode({"secret": address.secret, "operation": request})
-        await stream.send_all(line + b"\n")
-        return await _read_line(stream)
 
 
 class Strangers:
@@ -218,7 +167,7 @@ async def _serve_one(
     if not begin:
         limited(log, logging.WARNING, "control secret", "a program without the secret was refused")
         with trio.move_on_after(_SECRET_SECONDS):
-            await _send(stream, _Response("not authorised"))
+            await _send(stream, Response("not authorised"))
         return
     with trio.move_on_after(_REQUEST_SECONDS) as reading:
         line = await _read_line(stream, begin)
@@ -246,11 +195,11 @@ async def _read_secret(stream: trio.abc.Stream, secret: str) -> bytes:
     return bytes(received) if hmac.compare_digest(received[: len(expected)], expected) else b""
 
 
-async def _respond(services: Services, api: AnswerApi, line: bytes) -> _Response:
+async def _respond(services: Services, api: AnswerApi, line: bytes) -> Response:
     try:
         operation = msgspec.json.decode(line, type=_Request).operation
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Response("the running hub does not know this command: is it an older version?")
+        return Response("the running hub does not know this command: is it an older version?")
 
     async def change() -> object:
         named(("command line", hashlib.sha256(line).digest()))
@@ -260,15 +209,15 @@ async def _respond(services: Services, api: AnswerApi, line: bytes) -> _Response
         if isinstance(operation, ApiCall):
             with trio.move_on_after(_ANSWER_SECONDS):
                 answer = await api(operation.method, operation.path, operation.body.encode())
-                return _Response(result=Raw(answer))
-            return _Response("this takes too long")
+                return Response(result=Raw(answer))
+            return Response("this takes too long")
         result = await services.changes.carry_out(change)
     except HubError as error:
-        return _Response(error.message)
-    return _Response(result=Raw(msgspec.json.encode(result)))
+        return Response(error.message)
+    return Response(result=Raw(msgspec.json.encode(result)))
 
 
-async def _send(stream: trio.abc.Stream, response: _Response) -> None:
+async def _send(stream: trio.abc.Stream, response: Response) -> None:
     await stream.send_all(msgspec.json.encode(response) + b"\n")
 
 
@@ -276,7 +225,7 @@ async def _read_line(stream: trio.abc.Stream, begin: bytes = b"") -> bytes:
     """Return `begin` and the bytes before the first line feed, or all; ignore the rest."""
     received = bytearray(begin)
     is_complete = b"\n" in begin
-    while not is_complete and len(received) < _MAX_LINE_BYTES:
+    while not is_complete and len(received) < MAX_LINE_BYTES:
         chunk = await stream.receive_some(65536)
         received += chunk
         is_complete = not chunk or b"\n" in chunk
@@ -307,10 +256,3 @@ def _write_address(address: ChannelAddress, path: Path) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(address))
     replace_file(fresh, path)
-
-
-def _read_address(path: Path) -> ChannelAddress:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ChannelAddress)
-    except (OSError, msgspec.DecodeError):
-        raise StartFault("the hub is starting or stopping: try again") from None

@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.doctor.findings import Finding
-from hub.services.upkeep.status import HubStatus, read_status
 
 if TYPE_CHECKING:
     from hub.services import Services
-
-
-class ReadStatus(ControlRequest[HubStatus], frozen=True, tag="status"):
-    """Return the status of the hub."""
-
-    result: ClassVar[Any] = HubStatus
-    needs_running_hub: ClassVar[bool] = True
-
-    async def perform(self, services: Services) -> HubStatus:
-        return await read_status(services)
 
 
 class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.quick"):
@@ -43,4 +32,4 @@ class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.a
 
 
 #: Distinguished by their tags.
-AnyStatusRequest = ReadStatus | RunQuickChecks | AcceptLostPictures
+AnyStatusRequest = RunQuickChecks | AcceptLostPictures

@@ -17,7 +17,7 @@ from hub.errors import UpdateRefused
 from hub.store.names import DATABASE, KEY_FILE
 from hub.store.offline.database_copy import copy_sample
 from hub.update import running
-from hub.update.programs import Programs
+from hub.update.programs import Programs, version_key
 from hub.update.update_file import (
     MAX_BYTES,
     UpdateHeader,
@@ -25,7 +25,6 @@ from hub.update.update_file import (
     is_update_file,
     read_header,
     this_platform,
-    version_key,
 )
 
 if TYPE_CHECKING:
