@@ -33,14 +33,14 @@ CONTENT_SECURITY_POLICY = (
 )
 
 #: Errors below these paths are for programs: {"code", "msg"}.
-_PROGRAM_PATHS = ("/api/", "/media/", "/metrics", "/healthz", "/openapi.json", "/static/")
+_PROGRAM_PATHS = ("/api/", "/media/", "/metrics", "/openapi.json", "/static/")
 
 #: The protocol's code for errors that Quart raises.
 _CODES_BY_STATUS = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 500: 503}
 
 
-def create_app(services: Services) -> HubQuart:
-    """The application for one running hub. Pass its `bodies` to web.server.serve.
+def create_app(services: Services, bodies: Bodies | None = None) -> HubQuart:
+    """The application for one running hub. `bodies`: those of all requests; None: its own.
 
     Raises StartFault if `web.prefix` is that of an address of the application.
     """
@@ -55,10 +55,9 @@ def create_app(services: Services) -> HubQuart:
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
     )
-    app.bodies, app.carry_out = Bodies(web), services.changes.carry_out
+    app.bodies, app.carry_out = bodies or Bodies(web), services.changes.carry_out
 
     def take_over(config: Config) -> None:
-        app.bodies.configure(config.web)
         app.config["BODY_TIMEOUT"] = config.web.body_seconds
 
     @app.before_serving
@@ -105,17 +104,6 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
 
 
 def _serve_basics(app: HubQuart, services: Services) -> None:
-    @app.get("/healthz", role=None)
-    async def healthz() -> tuple[dict[str, object], int]:
-        # 503 makes programs restart the hub or leave it out: only for what keeps it from working.
-        # The pages show warnings, such as a full disk.
-        reasons = services.upkeep.health.reasons()
-        faults = [reason for reason in reasons if reason.is_fault]
-        if not faults:
-            losses = [reason.text for reason in reasons if reason.problem.is_loss]
-            return {"status": "ok", "degraded": losses} if losses else {"status": "ok"}, 200
-        return {"status": "unwell", "reasons": [fault.text for fault in faults]}, 503
-
     @app.get("/metrics", role="viewer", check="api")
     async def figures() -> Response:
         await auth.require_api()

@@ -15,6 +15,7 @@ CACHE_CONTROL = "no-store"
 
 _HEADERS = (
     (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", REFERRER_POLICY.encode()),
     (b"cache-control", CACHE_CONTROL.encode()),
 )

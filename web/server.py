@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as LifespanConfig
-from hypercorn.trio.lifespan import Lifespan
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
@@ -25,7 +22,6 @@ from hypercorn.typing import (
     HTTPScope,
     Scope,
 )
-from hypercorn.utils import LifespanTimeoutError
 
 from hub.config import Config
 from hub.errors import BadParameter, NoSuchPath
@@ -40,16 +36,18 @@ from hub.net.networks import Networks
 from hub.net.open_files import connection_limit
 from hub.services import Services
 from web import error_responses
-from web.api.devices.commands import commands_api
-from web.api.owner import AnswerOwner, answer_owner
-from web.auth import address_of
 from web.device_api.uploads import device_api, is_of_devices, on_plain_port, refuse
+from web.health_answer import with_health
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
-from web.http.hosts import is_host
+from web.http.hosts import address_of, is_host
+from web.late_app import LateApp
 from web.proxy.clients import for_clients
 from web.proxy.prefix import below
+
+if TYPE_CHECKING:
+    from web.api.owner import AnswerOwner
 
 log = logging.getLogger(__name__)
 
@@ -58,27 +56,30 @@ GRACE_SECONDS = 4.0
 #: From TCP accept to the end of the TLS handshake, or of a request in plain HTTP.
 _HANDSHAKE_SECONDS = 10.0
 _BAD_HOST = "a host name or an address is expected, with or without a port"
-#: For the shutdown of the application.
-_LIFESPAN_SECONDS = 3.0
+
+
+#: Makes the application of browsers and programs, in a thread.
+MakeApp = Callable[[Services, Bodies], ASGIFramework]
 
 
 async def serve(
-    app: ASGIFramework,
+    make_app: MakeApp,
     services: Services,
-    bodies: Bodies,
     *,
     shutdown: trio.Event,
     task_status: trio.TaskStatus[AnswerOwner] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` and the paths of devices until `shutdown`, then finish requests in progress.
+    """Serve an application and the paths of devices until `shutdown`, then finish what is asked.
 
-    `bodies` are those of `app`, so that all uploads share one budget. Reports started, with what
-    answers the command line, once the ports are open and the application is ready. Raises
-    StartFault if a port cannot be opened.
+    The application is made when it is first asked; all bodies share one budget. Reports started,
+    with what answers the command line, once the ports are open. Raises StartFault if a port cannot
+    be opened.
     """
     web, devices = services.config.web, services.config.devices
+    bodies = Bodies(web)
     api = device_api(services, bodies)
-    others = below(web.prefix, commands_api(services, bodies, app))
+    app = LateApp(lambda: make_app(services, bodies))
+    others = below(web.prefix, with_health(services, app))
     closing = trio.Event()
     tls = services.upkeep.certificates.context if web.tls else None
     direct = Limits(connection_limit(web.max_connections), web.max_connections_per_address)
@@ -89,6 +90,7 @@ async def serve(
 
     def take_over(config: Config) -> None:
         answers.resize(config.web.answer_budget_mb * 1024 * 1024)
+        bodies.configure(config.web)
 
     known = services.access.known_addresses
     app_in_turns = front(api, others, known, limits)
@@ -110,7 +112,10 @@ async def serve(
                 answers,
             )
         )
-    async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
+    async with app.available(), deadlines.watched(), trio.open_nursery() as connections:
+        if web.prefix:
+            # Is it an address of the application? Before anybody asks.
+            await app.made()
         async with trio.open_nursery() as accepting:
             await accepting.start(services.core.settings.follow, take_over)
             for port in ports:
@@ -122,7 +127,7 @@ async def serve(
                         connections,
                     )
                 )
-            task_status.started(partial(answer_owner, app))
+            task_status.started(partial(_answer_owner, app))
             await shutdown.wait()
             accepting.cancel_scope.cancel()
         closing.set()
@@ -172,22 +177,12 @@ async def _not_found(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendC
     await refuse(send, NoSuchPath())
 
 
-@asynccontextmanager
-async def _running(app: ASGIFramework) -> AsyncIterator[None]:
-    """Start `app` up, and shut it down on exit, with the lifespan events of ASGI."""
-    config = LifespanConfig()
-    config.errorlog = log
-    config.shutdown_timeout = _LIFESPAN_SECONDS
-    lifespan = Lifespan(ASGIWrapper(app), config, {})
-    async with trio.open_nursery() as nursery:
-        await nursery.start(lifespan.handle_lifespan)
-        await lifespan.wait_for_startup()
-        yield
-        try:
-            await lifespan.wait_for_shutdown()
-        except LifespanTimeoutError:
-            log.warning("the web application did not end in time")
-        nursery.cancel_scope.cancel()
+async def _answer_owner(app: LateApp, method: str, path: str, body: bytes) -> bytes:
+    """AnswerOwner, by the application that is made for it if need be."""
+    made = await app.made()
+    from web.api.owner import answer_owner
+
+    return await answer_owner(made, method, path, body)
 
 
 class _Port:

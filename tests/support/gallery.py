@@ -289,13 +289,11 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
                     HealthReason("certificate-ends", {"day": "2026-12-01", "days": "6"}),
                 ]
             services = site.services
-            app = create_app(services)
             await nursery.start(site.services.cameras.devices.run)
             await nursery.start(
                 lambda task_status: serve(
-                    app,
+                    create_app,
                     services,
-                    app.bodies,
                     shutdown=trio.Event(),
                     task_status=task_status,
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +20,7 @@ from hub.upload_priority import UploadPriority
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from tests.support.ports import free_port
-from web.http.bodies import Bodies
-from web.server import serve
+from web.server import MakeApp, serve
 
 #: The limit for things that should happen at once, in seconds.
 SOON = 5
@@ -129,14 +128,18 @@ def services(
     )
 
 
-@asynccontextmanager
-async def serving(app: Any, parts: Any) -> AsyncIterator[trio.Event]:
+def serving(app: Any, parts: Any) -> AbstractAsyncContextManager[trio.Event]:
     """Serve `app` by the real server; yields the event that shuts it down."""
+    return serving_made(lambda *_: app, parts)
+
+
+@asynccontextmanager
+async def serving_made(make_app: MakeApp, parts: Any) -> AsyncIterator[trio.Event]:
+    """Serve the application that `make_app` makes, as `serving` does."""
     shutdown = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        bodies = Bodies(parts.config.web)
-        await serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
+        await serve(make_app, parts, shutdown=shutdown, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(run)

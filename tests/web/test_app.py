@@ -16,6 +16,7 @@ from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
+from web.health_answer import answer_of
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_a_page_forbids_framing_inline_script_and_third_parties(visitor: V
     assert visitor.response.headers["Referrer-Policy"] == "same-origin"
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/healthz", "/ca.crt", "/nothing", "/api/hub/v1/x"])
+@pytest.mark.parametrize("path", ["/sign-in", "/ca.crt", "/nothing", "/api/hub/v1/x"])
 async def test_every_answer_forbids_content_sniffing(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
     assert visitor.response.headers["X-Content-Type-Options"] == "nosniff"
@@ -80,22 +81,17 @@ async def test_a_referer_that_is_no_url_is_ignored(visitor: Visitor, referer: st
     assert 'name="password"' in visitor.text
 
 
-async def test_health_is_ok_or_gives_the_reasons(hub: PageSite, visitor: Visitor) -> None:
-    await visitor.get("/healthz")
-    assert (visitor.response.status_code, await visitor.response.get_json()) == (
-        200,
-        {"status": "ok"},
-    )
+async def test_health_is_ok_or_gives_the_reasons(hub: PageSite) -> None:
+    health = hub.services.upkeep.health
+    assert answer_of(health) == (200, {"status": "ok"})
     hub.health_reasons = [HealthReason("disk-low", {"free": "1", "wanted": "2"})]
-    await visitor.get("/healthz")
-    assert visitor.response.status_code == 200
+    assert answer_of(health) == (200, {"status": "ok"})
     hub.health_reasons = [HealthReason("cannot-store", {"reason": "the disk is full"})]
-    await visitor.get("/healthz")
-    assert visitor.response.status_code == 503
-    assert (await visitor.response.get_json())["reasons"] == [
+    told = (
         "Data cannot be saved at the moment (the disk is full). "
         "Cameras are asked to resend it later."
-    ]
+    )
+    assert answer_of(health) == (503, {"status": "unwell", "reasons": [told]})
 
 
 async def test_the_metrics_need_a_signed_in_user(visitor: Visitor) -> None:

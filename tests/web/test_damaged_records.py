@@ -17,6 +17,7 @@ from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.stores import drop_day
+from web.health_answer import answer_of
 
 DAMAGE: dict[str, tuple[str, object]] = {
     "a detail that was cut": ("detail", b'{"name":"Li'),
@@ -88,15 +89,13 @@ async def test_followers_of_the_log_go_on_behind_it(damaged: PageSite) -> None:
 
 async def test_the_hub_stays_well_and_names_the_loss(site: PageSite) -> None:
     """A service manager or load balancer must not restart or leave out the hub because of it."""
-    program = Visitor(site)
+    health = site.services.upkeep.health
     loss = HealthReason("damaged-rows", {"where": "records (1)"})
     site.health_reasons = [HealthReason("backup-failed", {"reason": "the disk is full"}), loss]
-    assert (await program.get("/healthz")).status_code == 200
-    assert json.loads(program.text) == {"status": "ok", "degraded": [loss.text]}
+    assert answer_of(health) == (200, {"status": "ok", "degraded": [loss.text]})
     full = HealthReason("cannot-store", {"reason": "the disk is full"})
     site.health_reasons.append(full)
-    assert (await program.get("/healthz")).status_code == 503
-    assert json.loads(program.text) == {"status": "unwell", "reasons": [full.text]}
+    assert answer_of(health) == (503, {"status": "unwell", "reasons": [full.text]})
 
 
 async def test_it_is_held_and_erased_like_any_other(damaged: PageSite) -> None:

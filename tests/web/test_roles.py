@@ -30,7 +30,6 @@ GET /audit
 GET /away.js
 GET /ca.crt
 GET /favicon.ico
-GET /healthz
 GET /media/link/{expires}/{signature}/{seq}/{file}
 POST /preferences
 GET /setup/{token}

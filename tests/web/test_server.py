@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from hub.net.connection_slots import KnownAddresses, Limits
 from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.ports import free_port
-from tests.support.web import connected, request, services, serving
+from tests.support.web import connected, request, services, serving, serving_made
 from web import server
+from web.api.devices.commands import commands_api
 from web.http import connection, sender
 from web.http.bodies import Bodies
 
@@ -568,8 +570,8 @@ async def test_clients_that_do_not_read_do_not_delay_the_shutdown(
         shutdown = trio.Event()
 
         async def run(*, task_status: trio.TaskStatus[None]) -> None:
-            bodies = Bodies(parts.config.web)
-            await server.serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
+            make_app = lambda *_: app  # noqa: E731
+            await server.serve(make_app, parts, shutdown=shutdown, task_status=task_status)
             over.set()
 
         await nursery.start(run)
@@ -646,7 +648,8 @@ async def test_the_paths_of_devices_never_reach_quart(
 
 async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
     command = "/api/hub/v1/devices/1/commands"
-    async with serving(app, plain), connected(plain) as client:
+    with_commands = commands_api(plain, Bodies(plain.config.web), app)
+    async with serving(with_commands, plain), connected(plain) as client:
         sent = request("POST", command, b"{}", {"Authorization": "Basic YTpi"})
         answer = await client.ask(sent)
         assert (answer.status, answer.json["code"]) == (401, 401)
@@ -715,3 +718,35 @@ async def test_the_client_behind_a_trusted_proxy_counts_except_on_the_paths_of_d
                 await client.ask(request("POST", path, b"{}", forwarded))
                 ((_, address, _),) = parts.cameras.trace.uploads
                 assert address == "127.0.0.1"
+
+
+async def test_health_is_told_without_the_application(plain: Any) -> None:
+    def fail(*_: Any) -> Any:
+        raise AssertionError("the application was made")
+
+    plain.upkeep.health = SimpleNamespace(reasons=list)
+    async with serving_made(fail, plain), connected(plain) as client:
+        answer = await client.ask(request("GET", "/healthz"))
+        assert (answer.status, answer.json) == (200, {"status": "ok"})
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        await client.send(request("HEAD", "/healthz"))
+        assert (await client.answer(method="HEAD")).status == 200
+
+
+@pytest.mark.expects_error("a fault of the hub while answering GET /first")
+async def test_an_application_that_cannot_be_made_is_made_for_the_next_request(plain: Any) -> None:
+    made: list[None] = []
+
+    def make(*_: Any) -> Any:
+        made.append(None)
+        if len(made) == 1:
+            raise MemoryError
+        return app
+
+    async with serving_made(make, plain):
+        async with connected(plain) as client:
+            assert (await client.ask(request("GET", "/first"))).status == 500
+        async with connected(plain) as client:
+            for _ in range(2):
+                assert (await client.ask(request("GET", "/then"))).status == 200
+    assert len(made) == 2

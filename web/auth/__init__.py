@@ -19,7 +19,7 @@ from web.auth.api import (
     require_api,
 )
 from web.auth.csrf import FormRefused, check_csrf, check_origin, csrf_token
-from web.auth.current import address_of, base_url, client_address, head_of, install, services
+from web.auth.current import base_url, client_address, head_of, install, services
 from web.auth.sessions import (
     RoleMissing,
     actor,
@@ -50,7 +50,6 @@ __all__ = [
     "FormRefused",
     "RoleMissing",
     "actor",
-    "address_of",
     "authenticate",
     "authenticate_bearer",
     "base_url",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
-from hypercorn.typing import HTTPScope, WebsocketScope
+from hypercorn.typing import HTTPScope
 from quart import Quart, current_app, request
 from werkzeug.datastructures import Headers
 from werkzeug.sansio.request import Request as Head
 
 from hub.services import Services
+from web.http.hosts import address_of
 
 _EXTENSION = "sitehub"
 
@@ -32,12 +33,6 @@ def base_url() -> str:
 def client_address() -> str:
     """The IP address of the client of the current request."""
     return address_of(request.scope)
-
-
-def address_of(scope: HTTPScope | WebsocketScope) -> str:
-    """The IP address of the client; empty if unknown."""
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 def head_of(scope: HTTPScope) -> Head:

@@ -1,10 +1,15 @@
-"""Whether a Host header names a host. What stands behind would fail on some that do not."""
+"""The hosts of a request: the client's address, and the one that the Host header names.
+
+What stands behind would fail on some Host headers that name none.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address
+
+from hypercorn.typing import HTTPScope, WebsocketScope
 
 _MAX_NAME = 253
 _MAX_PORT = 65_535
@@ -33,3 +38,9 @@ def is_host(value: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def address_of(scope: HTTPScope | WebsocketScope) -> str:
+    """The IP address of the client; empty if unknown."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -12,8 +12,8 @@ from hub.errors import TooManyRequests
 from hub.log import limited
 from hub.net.connection_slots import KnownAddresses
 from hub.net.networks import Networks
-from web.auth import address_of
 from web.error_responses import refuse
+from web.http.hosts import address_of
 from web.proxy.forwarded import seen_through
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from hub.errors import hub_error_in, os_error_in
 
 if TYPE_CHECKING:
+    from hypercorn.typing import ASGIFramework
+
     from hub.app import ServiceManager
     from hub.config import Config
     from hub.config_sources import Loaded
@@ -246,19 +248,22 @@ def _run_hub(
     from hub.process.launcher import confirm_trial
     from hub.process.memory import collect_garbage_seldom
     from hub.services import Services
-    from web.api.owner import AnswerOwner
-    from web.app import create_app
-    from web.pages.reports.files import render_report
+    from web.http.bodies import Bodies
     from web.server import serve
 
-    async def serve_web(
-        services: Services,
-        *,
-        shutdown: trio.Event,
-        task_status: trio.TaskStatus[AnswerOwner] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        app = create_app(services)
-        await serve(app, services, app.bodies, shutdown=shutdown, task_status=task_status)
+    # Both are called in a thread, and import what only they need.
+    def make_app(services: Services, bodies: Bodies) -> ASGIFramework:
+        from web.api.devices.commands import commands_api
+        from web.app import create_app
+
+        app = commands_api(services, bodies, create_app(services, bodies))
+        collect_garbage_seldom()
+        return app
+
+    def render_report(*of: Any) -> tuple[str, bytes]:
+        from web.pages.reports.files import render_report as render
+
+        return render(*of)
 
     async def ready(services: Services) -> None:
         address = await announce(services, simulated=options.demo)
@@ -279,7 +284,7 @@ def _run_hub(
                 run_hub,
                 loaded,
                 directory,
-                serve_web=serve_web,
+                serve_web=partial(serve, make_app),
                 announce=ready,
                 demo_cameras=demo_cameras,
                 manager=manager,

@@ -54,6 +54,7 @@ from web.api.endpoint import PREFIX, Endpoint
 from web.api.routes import Routes, check_no_query
 from web.error_responses import refuse, send_json
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow
+from web.http.hosts import address_of
 
 #: The roles that a signed-in user needs to query a device, and to change it.
 _QUERY_ROLE: Role = "guard"
@@ -177,7 +178,7 @@ class _CommandsApi:
         head = auth.head_of(scope)
         check_no_query(head)
         caller = await auth.authenticate(
-            self._services, head, auth.address_of(scope), write=True, role=_QUERY_ROLE
+            self._services, head, address_of(scope), write=True, role=_QUERY_ROLE
         )
         async with AsyncExitStack() as room:
             body = await room.enter_async_context(self._body(scope, receive, caller))
@@ -195,7 +196,7 @@ class _CommandsApi:
             return None
         for name, value in scope["headers"]:
             if name == b"authorization":
-                address = auth.address_of(scope)
+                address = address_of(scope)
                 return auth.authenticate_bearer(
                     self._services, value.decode("latin-1"), address, write=True
                 )
