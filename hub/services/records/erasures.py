@@ -23,6 +23,7 @@ from hub.log import limited
 from hub.services.audit import Actor
 from hub.services.backups.views import KnownBackup
 from hub.store.commit.record_rows import fold
+from hub.store.records.erasing import MAX_NAMED
 from hub.store.records.erasing import PersonMatch as PersonMatch
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
@@ -183,14 +184,24 @@ class Erasures:
     async def begin(self, subject: Subject, *, with_held: bool, by: Actor) -> Erasure:
         """Note an erasure, which then is carried out, also after a restart.
 
-        Raises NoSuchResource if there is nothing to erase, here or where the number is told.
+        Held records stay unless `with_held`, or what holds them is of `subject.of_closed`. Raises
+        NoSuchResource if there is nothing to erase, here or where the number is told.
         """
         preview = await self.preview(subject)
-        kept = 0 if with_held else preview.held
+        kept = 0 if with_held else preview.of_others.count
+        kept_seqs = () if with_held else preview.of_others.seqs
+        if not with_held and not subject.of_closed:
+            kept, kept_seqs = preview.held, (*preview.of_closed.seqs, *kept_seqs)
         if preview.records - kept == 0 and not subject.people and not self.told(subject):
             raise NoSuchResource("there are no such records, or all of them are held")
         dids = {*preview.dids, *await self._store.holdings.holders(_pids_of(subject))}
-        report = ErasureReport(preview.first_day, preview.last_day, kept, tuple(sorted(dids)))
+        report = ErasureReport(
+            preview.first_day,
+            preview.last_day,
+            kept,
+            tuple(sorted(dids)),
+            kept_seqs=tuple(sorted(kept_seqs)[:MAX_NAMED]),
+        )
         new = NewErasure(
             created_by=by.who,
             created_at=int(self._now() * 1000),
@@ -259,14 +270,11 @@ class Erasures:
         for drop in self._caches:
             drop()
         self._record_feed.restart()
-        report = ErasureReport(
-            erasure.report.first_day,
-            erasure.report.last_day,
-            erasure.report.kept,
-            erasure.report.dids,
-            await self.copies(),
+        report = replace(
+            erasure.report,
+            copies=await self.copies(),
             # Those of MQTT keep nothing; webhooks are told of records alone.
-            self._names_of_targets("nats", "webhook")
+            targets=self._names_of_targets("nats", "webhook")
             if (await self.get(erasure.id)).records
             else self.told(subject),
         )

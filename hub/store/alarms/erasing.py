@@ -21,6 +21,7 @@ _OF_PEOPLE = f"""
 SELECT {COLUMNS} FROM alarm WHERE kind = 'blacklist'
     AND subject IN (SELECT value FROM json_each(:keys))
 """
+_CLOSED = " AND state = 'closed'"
 _REMOVE = "DELETE FROM alarm WHERE seq = ?"
 _ERASE_SUBJECT = "UPDATE alarm SET subject = 'erased ' || seq WHERE seq = ?"
 _ERASE_NOTES = "UPDATE alarm_step SET note = '' WHERE alarm = ?"
@@ -31,9 +32,11 @@ def erase_alarms_of_records(connection: sqlite3.Connection, seqs: Sequence[int])
     _erase(connection, _OF_RECORDS, seqs)
 
 
-def erase_alarms_of_people(connection: sqlite3.Connection, subjects: Sequence[str]) -> None:
+def erase_alarms_of_people(
+    connection: sqlite3.Connection, subjects: Sequence[str], *, with_open: bool
+) -> None:
     """Erase what the alarms of these people say: their subjects are uuids or pids."""
-    _erase(connection, _OF_PEOPLE, subjects)
+    _erase(connection, _OF_PEOPLE + ("" if with_open else _CLOSED), subjects)
 
 
 def _erase(connection: sqlite3.Connection, sql: str, keys: Sequence[int] | Sequence[str]) -> None:

@@ -51,18 +51,24 @@ _STEP_RECORDS = 50
 #: A lone picture (D8) follows its access record within so many records.
 _MAX_DISTANCE = 1_000
 _MAX_MATCHES = 200
+#: So many records that are held are named.
+MAX_NAMED = 100
 
-_FIND = """
-SELECT seq, kind, did, received_at, images, detail, EXISTS (
+#: `kept`: by nothing (0), by closed alarms alone, or by more.
+_RECORD = """
+SELECT seq, kind, did, received_at, images, detail, CASE WHEN EXISTS (
     SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
-    UNION ALL SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq
-) FROM record WHERE {condition} AND seq > ? AND seq <= ? AND erased IS NULL ORDER BY seq LIMIT ?
+    UNION ALL SELECT 1 FROM alarm_record JOIN alarm ON alarm.seq = alarm
+        WHERE alarm_record.seq = record.seq AND state <> 'closed'
+) THEN 2 ELSE EXISTS (SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq) END AS kept
+FROM record
 """
-_FOLLOWING = """
-SELECT seq, kind, did, received_at, images, detail, EXISTS (
-    SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
-    UNION ALL SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq
-) FROM record INDEXED BY record_did
+_BY_CLOSED, _BY_MORE = 1, 2
+_FIND = f"""
+{_RECORD} WHERE {{condition}} AND seq > ? AND seq <= ? AND erased IS NULL ORDER BY seq LIMIT ?
+"""
+_FOLLOWING = f"""
+{_RECORD} INDEXED BY record_did
 WHERE did = ? AND seq > ? AND seq <= ? AND kind = 'access' AND erased IS NULL ORDER BY seq
 """
 _BY_UUID = "uuid = ?"
@@ -120,18 +126,32 @@ class PersonMatch(Struct, frozen=True):
         return Subject(uuids=(self.uuid,)) if self.uuid else Subject(names=(fold(self.name),))
 
 
-class Preview(Struct, frozen=True):
-    """What an erasure would find. `held`: how many of the records are held.
+class Kept(Struct, frozen=True):
+    """Records that are held. `seqs`: of the first ones."""
 
-    `first_day`, `last_day`: "2026-11-25" (UTC), "" if there is no record.
+    count: int
+    seqs: tuple[int, ...]
+
+
+class Preview(Struct, frozen=True):
+    """What an erasure would find.
+
+    `of_closed`: the records that nothing but closed alarms holds. `of_others`: the other ones that
+    are held. `first_day`, `last_day`: "2026-11-25" (UTC), "" if there is no record.
     """
 
     records: int
     pictures: int
-    held: int
+    of_closed: Kept
+    of_others: Kept
     first_day: str
     last_day: str
     dids: tuple[str, ...]
+
+    @property
+    def held(self) -> int:
+        """How many of the records are held."""
+        return self.of_closed.count + self.of_others.count
 
 
 class _Found(Struct, frozen=True):
@@ -141,7 +161,7 @@ class _Found(Struct, frozen=True):
     received_at: int
     images: bytes
     detail: bytes
-    is_held: int
+    kept: int
 
 
 class _Portion(Struct, frozen=True):
@@ -198,10 +218,11 @@ class Eraser:
         Other writes go on meanwhile. Raises CannotStoreNow if the disk is at fault: run it again.
         """
         for condition, value in _conditions(subject):
-            step = _mark_step(condition, value, erasure)
+            most = _BY_MORE if erasure.with_held else _BY_CLOSED if subject.of_closed else 0
+            step = _mark_step(condition, value, erasure.last_seq, most)
             await in_steps(self._writer, step, 0)
-        if erasure.with_held:
-            await self._writer.write(partial(_erase_alarms, subject.uuids))
+        if erasure.with_held or subject.of_closed:
+            await self._writer.write(partial(_erase_alarms, erasure, subject))
         while portion := await self._readers.read(self._next_portion):
             await self._erase_portion(erasure.id, portion)
         await self._writer.write(partial(forget_subject, erasure, subject))
@@ -269,9 +290,10 @@ def _content(record: LoggedRecord) -> tuple[str, str, int, bytes]:
     return record.upload, record.did, record.occurred_at, bytes(record.detail)
 
 
-def _erase_alarms(uuids: Sequence[str], connection: sqlite3.Connection) -> None:
+def _erase_alarms(erasure: Erasure, subject: Subject, connection: sqlite3.Connection) -> None:
+    people = [canonical_number(uuid) for uuid in subject.uuids]
     with secure_deletion(connection):
-        erase_alarms_of_people(connection, [canonical_number(uuid) for uuid in uuids])
+        erase_alarms_of_people(connection, people, with_open=erasure.with_held)
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -317,7 +339,8 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
     seqs: set[int] = set()
     days: set[str] = set()
     dids: set[str] = set()
-    pictures = held = 0
+    pictures = 0
+    kept: dict[int, list[int]] = {0: [], _BY_CLOSED: [], _BY_MORE: []}
     for condition, value in _conditions(subject):
         after = 0
         while rows := _find(connection, condition, value, after, last):
@@ -331,15 +354,20 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
                         days.add(day_of(row.received_at))
                     dids.add(row.did)
                     pictures += len(known_images(row.images))
-                    held += row.is_held
+                    kept[row.kept].append(row.seq)
     return Preview(
         records=len(seqs),
         pictures=pictures,
-        held=held,
+        of_closed=_kept(kept[_BY_CLOSED]),
+        of_others=_kept(kept[_BY_MORE]),
         first_day=min(days, default=""),
         last_day=max(days, default=""),
         dids=tuple(sorted(dids)),
     )
+
+
+def _kept(seqs: list[int]) -> Kept:
+    return Kept(len(seqs), tuple(sorted(seqs)[:MAX_NAMED]))
 
 
 def _find_name(connection: sqlite3.Connection, name: str) -> list[PersonMatch]:
@@ -364,14 +392,17 @@ def _name_of(connection: sqlite3.Connection, seq: int) -> str:
     return getattr(known_detail(kind, detail), "name", None) or ""
 
 
-def _mark_step(condition: str, value: str, erasure: Erasure) -> Step:
-    """Return the step that marks the next records, so that readers see shells of them."""
+def _mark_step(condition: str, value: str, last: int, most: int) -> Step:
+    """Return the step that marks the next records, so that readers see shells of them.
+
+    Those stay that are `kept` by more than `most`.
+    """
 
     def step(connection: sqlite3.Connection, after: int) -> int | None:
-        rows = _find(connection, condition, value, after, erasure.last_seq)
+        rows = _find(connection, condition, value, after, last)
         for record in rows:
-            for row in (record, *_lone_pictures(connection, record, erasure.last_seq)):
-                if erasure.with_held or not row.is_held:
+            for row in (record, *_lone_pictures(connection, record, last)):
+                if row.kept <= most:
                     connection.execute(_MARK, (row.seq,))
         return rows[-1].seq if rows else None
 

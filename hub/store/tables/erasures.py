@@ -63,7 +63,8 @@ class Subject(Struct, frozen=True):
 
     `uuids`: numbers of persons: every record of them, whatever its name. `names`: folded names:
     the records with this name and no number, or that of strangers. `seqs`: records chosen by hand.
-    `people`: pids of those who are removed from the register of people as well.
+    `people`: pids of those who are removed from the register of people as well. `of_closed`: the
+    records that only closed alarms hold are erased too.
 
     Once the records are erased, only the numbers are left, until targets that keep records have
     heard of them: `told_as` is the number of the entry in `erased_record`, `kept` are the records
@@ -74,6 +75,7 @@ class Subject(Struct, frozen=True):
     names: tuple[str, ...] = ()
     seqs: tuple[int, ...] = ()
     people: tuple[str, ...] = ()
+    of_closed: bool = False
     told_as: int = 0
     kept: tuple[int, ...] = ()
     last_seq: int | None = None
@@ -91,9 +93,9 @@ class ErasureReport(Struct, frozen=True):
     """What an erasure says beside its counts.
 
     `first_day`, `last_day`: of the records, "2026-11-25" (UTC). `kept`: records that stay because
-    they are held. `dids`: cameras that reported the records or hold the person, and may still have
-    either. `copies`: files made before, which still hold the records. `targets`: other systems that
-    may have them; they are told to erase them.
+    they are held; `kept_seqs`: the first ones of them. `dids`: cameras that reported the records or
+    hold the person, and may still have either. `copies`: files made before, which still hold the
+    records. `targets`: other systems that may have them; they are told to erase them.
     """
 
     first_day: str = ""
@@ -102,6 +104,7 @@ class ErasureReport(Struct, frozen=True):
     dids: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    kept_seqs: tuple[int, ...] = ()
 
 
 class Erasure(Struct, frozen=True, kw_only=True):

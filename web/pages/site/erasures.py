@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource
@@ -70,6 +71,7 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     first_day: str
     last_day: str
     kept: int
+    kept_seqs: tuple[int, ...]
     cameras: list[str]
     copies: tuple[str, ...]
     targets: tuple[str, ...]
@@ -116,19 +118,18 @@ async def confirm() -> Response:
         return await _list_page(form, _describe(error))
 
 
-async def _confirm_page(form: ErasureForm, *, fault: str = "", with_held: bool = False) -> Response:
+async def _confirm_page(form: ErasureForm, fault: str = "", held: str = "") -> Response:
     erasures = auth.services().records.erasures
     subject = await _subject(form)
+    preview = await erasures.preview(subject)
     return await site_page(
         "site/erasures_confirm.html",
         section="erasures",
         status=400 if fault else 200,
         fault=fault,
         form=form,
-        row=_person_row(
-            Erasable(None, subject, await erasures.preview(subject), erasures.told(subject)), form
-        ),
-        with_held=with_held,
+        row=_person_row(Erasable(None, subject, preview, erasures.told(subject)), form),
+        held=held or ("closed" if preview.of_closed.count else "stay"),
         copies=await erasures.copies(),
     )
 
@@ -136,14 +137,14 @@ async def _confirm_page(form: ErasureForm, *, fault: str = "", with_held: bool =
 @blueprint.post("", role="admin")
 async def erase() -> Response:
     values = await request.form
-    form, with_held = _read(values), bool(values.get("with_held"))
+    form, held = _read(values), values.get("held", "stay")
     try:
         if values.get("typed", "").strip() != form.typed:
             fault = gettext("The entries do not match. Nothing was erased.")
-            return await _confirm_page(form, fault=fault, with_held=with_held)
-        subject = await _subject(form)
+            return await _confirm_page(form, fault, held)
+        subject = replace(await _subject(form), of_closed=held == "closed")
         begun = await auth.services().records.erasures.begin(
-            subject, with_held=with_held, by=auth.actor()
+            subject, with_held=held == "all", by=auth.actor()
         )
     except (BadParameter, NoSuchResource) as error:
         return await _list_page(form, _describe(error))
@@ -221,6 +222,7 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
         first_day=report.first_day,
         last_day=report.last_day,
         kept=report.kept,
+        kept_seqs=report.kept_seqs,
         cameras=[_camera_name(did) for did in report.dids],
         copies=report.copies,
         targets=report.targets,
@@ -235,6 +237,6 @@ def _describe(error: HubError) -> str:
         "seqs": gettext("Enter 1 to %(most)s record numbers, separated by spaces.")
         % {"most": MAX_SEQS},
         "gone": gettext("These records no longer exist."),
-        "held": gettext("Nothing to erase: all these records are kept as evidence."),
+        "held": gettext("Nothing to erase: all these records are kept by alarms or as evidence."),
     }
     return texts.get(field, str(error))

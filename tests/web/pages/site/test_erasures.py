@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.services.alarms.alarms import Alarm, AlarmFilter
 from hub.services.audit import Actor
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
@@ -78,15 +79,54 @@ async def test_what_is_kept_as_evidence_stays_unless_it_is_chosen(
 ) -> None:
     await site.services.records.holds.create([1], "Theft", None, by=Actor("user guard"))
     await admin.send("/site/erasures/confirm", number="4711")
-    assert "1 of these records is kept as evidence." in admin.text
-    await admin.send("/site/erasures", number="4711", typed="4711")
+    assert "1 kept by open alarms or as evidence" in admin.text
+    assert 'value="stay" checked' in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4711", held="stay")
     await site.services.records.erasures.carry_out()
     await admin.get("/site/erasures/1")
-    assert "1 record stays, because it is kept as evidence." in admin.text
+    assert 'href="/records/1"' in _still_there(admin)
+    assert 'href="/records/2"' not in admin.text
+    assert "These records are erased." not in admin.text
     await admin.send("/site/erasures", number="4711", typed="4711")
-    assert "all these records are kept as evidence" in admin.text
-    await admin.send("/site/erasures", number="4711", typed="4711", with_held="yes")
+    assert "all these records are kept by alarms or as evidence" in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4711", held="all")
     assert admin.goes_to == "/site/erasures/2"
+    await site.services.records.erasures.carry_out()
+    await admin.get("/site/erasures/2")
+    assert "still there" not in admin.text
+
+
+async def test_records_of_closed_alarms_go_and_those_of_open_ones_are_named(
+    site: PageSite, admin: Visitor
+) -> None:
+    detail = FaceDetail(name="Zhang Wuji", uuid="4713", category=2)
+    await site.add_record(detail=detail, pictures=("face",))
+    await site.services.alarms.raised.close([5], "", by=Actor("user guard"))
+    await site.add_record(detail=detail, pictures=("face",))
+    await admin.send("/site/erasures/confirm", number="4713")
+    assert 'value="closed" checked' in admin.text
+    of_closed, others = (
+        admin.text.split(words)[1].split("</p>")[0]
+        for words in ("1 kept by closed alarms", "1 kept by open alarms or as evidence")
+    )
+    assert 'href="/records/5"' in of_closed
+    assert 'href="/records/6"' in others
+    await admin.send("/site/erasures", number="4713", typed="4713", held="closed")
+    await site.services.records.erasures.carry_out()
+    assert [(await site.services.records.log.get(seq)).erased for seq in (5, 6)] == [True, False]
+    names = {alarm.seq: alarm.detail.name for alarm in await _alarms(site)}
+    assert names == {5: "", 6: "Zhang Wuji"}
+    await admin.get("/site/erasures/1")
+    assert 'href="/records/6"' in _still_there(admin)
+    assert 'href="/records/5"' not in admin.text
+
+
+async def _alarms(site: PageSite) -> tuple[Alarm, ...]:
+    return tuple((await site.services.alarms.raised.page(AlarmFilter())).items)
+
+
+def _still_there(visitor: Visitor) -> str:
+    return visitor.text.split('<p class="problem">')[1].split("</p>")[0]
 
 
 async def test_a_number_that_only_a_centre_still_knows_is_erased_there(
