@@ -34,7 +34,7 @@ MAX_START_SECONDS = 1.5
 MAX_RESIDENT_MB = 75.0
 MAX_RESIDENT_WITH_CAMERAS_MB = 88.0
 #: Also with what browsers and programs ask, which is loaded when the first of them does.
-MAX_RESIDENT_WITH_PAGES_MB = 97.0
+MAX_RESIDENT_WITH_PAGES_MB = 99.0
 MAX_CPU_PERCENT = 1.0
 CAMERAS = 64
 
