@@ -69,6 +69,11 @@ class PendingDevice(Struct, frozen=True):
         return next((reason for reason in self.reasons if reason.code in _TIME_CODES), None)
 
     @property
+    def is_refused(self) -> bool:
+        """Whether it is not let in. One that lacks its did was sent one, and comes back with it."""
+        return any(reason.code != "no-did" for reason in self.reasons)
+
+    @property
     def may_be_unsigned(self) -> bool:
         """Whether it connects without a signature, and may be approved so (D12)."""
         return any(reason.code == "unsigned" for reason in self.reasons)

@@ -1,14 +1,14 @@
 """The same setting, or a restart, for many devices: each as a job that shows every answer.
 
-Settings (1.5, 1.6) are desired state: a device that is offline gets them when it comes. They may be
-some fields of a setting: the others stay what the device has last accepted. A restart (1.9) is for
-the devices that are online now.
+Settings (1.5, 1.6) are desired state: a device that is offline gets them when it comes; they do not
+wait for one that is refused. They may be some fields of a setting: the others stay what the device
+has last accepted. A restart (1.9) is for the devices that are online now.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from hub.store.jobs.pending_settings import PendingSetting as PendingSetting
 from hub.store.tables.device_settings import SettingName as SettingName
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
-from hub.wire.commands.params import changed_param, check_param, encode_param
+from hub.wire.commands.params import changed_param, check_param, encode_param, merge_changes
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -50,6 +50,9 @@ _PAUSES = (5.0, 15.0, 60.0, 300.0)
 
 #: Nothing reads settings back from a device, which wants all fields at once.
 _UNKNOWN = "its other settings are not known: send all of them once"
+#: A device is refused for good if it was all this time: its clock may be set after its start.
+_REFUSED_MS = 60_000
+_REFUSED = "the device is refused"
 
 _SETTINGS: dict[str, Command[Any, Any]] = {"face": SET_FACE, "recording": SET_RECORDING}
 
@@ -68,13 +71,15 @@ class DeviceOutcome(Struct, frozen=True, omit_defaults=True):
     """The item of one device. `code`, `msg`: what it answered; no code if it did not.
 
     `is_unknown`: nothing was sent, because the other fields of the setting are not known.
-    `later_job`: the job that sends these changes together with its own.
+    `is_refused`: nor was anything, because it is not let in. `later_job`: the job that sends these
+    changes together with its own.
     """
 
     did: str
     code: int | UnsetType = UNSET
     msg: str = ""
     is_unknown: bool = False
+    is_refused: bool = False
     later_job: int | UnsetType = UNSET
 
 
@@ -109,24 +114,27 @@ class ManyDevices:
         param: FaceParam | RecordParam | Raw,
         dids: Sequence[str],
         by: Actor,
+        *,
+        whole: Mapping[str, Raw] = {},
     ) -> Job:
         """Give devices a setting, which was checked: at once, or when they come.
 
         `param`: the whole setting, or from check_changes() the fields that change. What a device
-        still waits for goes with it, as far as it does not change the same. Raises BadParameter
-        without devices, NoSuchResource for one that is unknown.
+        still waits for goes with it, as far as it does not change the same. `whole`: by did, the
+        whole setting of devices whose other fields are not known: what nothing of that changes.
+        Raises BadParameter without devices, NoSuchResource for one that is unknown.
         """
         dids = self._known(dids)
         sent = param if isinstance(param, Raw) else encode_param(_SETTINGS[name], param)
         job = await self._jobs.add(
             "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
         )
-        at, text = self._ms(), bytes(sent).decode()
+        at = self._ms()
         settings = [
             PendingSetting(
                 did=did,
                 name=name,
-                param=text,
+                param=await self._with_rest(did, name, whole.get(did), sent),
                 job=job.id,
                 position=position,
                 asked_by=by.who,
@@ -149,6 +157,17 @@ class ManyDevices:
         # Begins the other deliveries, in run().
         self._change_feed.publish([Change("device", did) for did in dids])
         return job
+
+    async def _with_rest(self, did: str, name: SettingName, rest: Raw | None, sent: Raw) -> str:
+        """Return the fields that change, and the rest of the setting if it is given."""
+        text = bytes(sent).decode()
+        if rest is None:
+            return text
+        fields = msgspec.json.decode(rest, type=dict)
+        pending = [one.param for one in await self.waiting(did) if one.name == name]
+        for changes in (*pending, text):
+            fields = merge_changes(fields, msgspec.json.decode(changes, type=dict))
+        return msgspec.json.encode(fields).decode()
 
     async def restart(self, delay_ms: int, dids: Sequence[str], by: Actor) -> Job:
         """Restart the devices that are online. Raises BadParameter, NoSuchResource."""
@@ -195,16 +214,36 @@ class ManyDevices:
     # -- delivering
 
     def _look_at(self, nursery: trio.Nursery, dids: set[str]) -> None:
-        """Deliver to these devices, as far as they are online."""
+        """Deliver to these devices, as far as they are online; give up on those refused."""
         for did in dids:
             link, delivery = self._devices.link(did), self._deliveries.get(did)
             if link is None:
-                continue
-            if delivery is None:
+                if self._is_refused(did):
+                    nursery.start_soon(self._give_up, did)
+            elif delivery is None:
                 self._deliveries[did] = delivery = _Delivery(link, trio.Event())
                 nursery.start_soon(self._deliver, did, delivery)
             elif link is not delivery.link:
                 delivery.at_once.set()
+
+    def _is_refused(self, did: str) -> bool:
+        try:
+            tried = self._devices.get(did).waiting
+        except NoSuchResource:
+            return False
+        if tried is None or not tried.is_refused:
+            return False
+        return tried.last_seen - tried.first_seen >= _REFUSED_MS
+
+    async def _give_up(self, did: str) -> None:
+        """End what waits for a device that is refused, unless it was let in meanwhile."""
+        outcome = DeviceOutcome(did, msg=_REFUSED, is_refused=True)
+        try:
+            for setting in await self.waiting(did):
+                if self._devices.link(did) is None:
+                    await self._note(setting, "failed", outcome)
+        except HubError as error:
+            limited(log, logging.WARNING, "pending settings", "a job goes on later: %s", error)
 
     async def _deliver(self, did: str, delivery: _Delivery) -> None:
         """Send a device its settings, until it has all of them or is offline."""

@@ -11,6 +11,7 @@ import trio
 from hub.services.audit import COMMAND_LINE
 from hub.simulator.faults import Quirks
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 from web.pages.camera.settings.face_and_recording import FACE, RECORDING
@@ -105,10 +106,57 @@ async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
     assert [param["file_len"] for _, param in link.asked] == [20, 20]
     assert link.asked[-1][1]["strategy"] == 1
     assert link.asked[-1][1]["pre_record"]["duration"] == 3
-    # One that was never sent any settings.
+
+
+async def test_typical_values_go_with_a_change_to_cameras_whose_settings_are_unknown(
+    running: PageSite, admin: Photographer
+) -> None:
+    known, unknown = [await running.connect(f"Camera {did}", did=did) for did in ("1", "2")]
+    own = msgspec.structs.replace(SET_RECORDING.example, file_len=20)
+    await running.services.cameras.commands.call("1", SET_RECORDING, own)
+    sent = {"did": ["1", "2"], **dict.fromkeys(typical_values(RECORDING), ""), "strategy": "1"}
     await admin.get("/cameras/many/recording")
-    await admin.send("/cameras/many/recording", did="2", **sent)
-    assert "Its other settings are unknown" in await follow(running, admin)
+    await admin.send("/cameras/many/recording", **sent)
+    assert "the settings of 1 camera: Camera 2. It gets typical values" in admin.text
+    assert await running.services.jobs.list() == ()
+    await admin.send("/cameras/many/recording", overwrite="1", **sent)
+    page = await follow(running, admin)
+    assert "Recording: When the storage card is full: Stop" in page
+    assert "unknown" not in page
+    for link, length in ((known, 20), (unknown, SET_RECORDING.example.file_len)):
+        assert (link.asked[-1][1]["strategy"], link.asked[-1][1]["file_len"]) == (1, length)
+
+
+async def test_typical_values_leave_what_a_camera_still_waits_for(
+    running: PageSite, admin: Photographer
+) -> None:
+    await running.enrol("Gate", did="1")
+    await admin.get("/cameras/many/recording")
+    for change in ({"file_len": "20"}, {"strategy": "1"}):
+        await admin.send("/cameras/many/recording", did="1", overwrite="1", **change)
+    (pending,) = await running.services.cameras.many.waiting("1")
+    param = msgspec.json.decode(pending.param)
+    assert (param["strategy"], param["file_len"]) == (1, 20)
+
+
+async def test_a_refused_camera_does_not_keep_a_job_waiting(
+    running: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    await running.enrol("Roof", did="1")
+    await admin.get("/cameras/many/face")
+    await admin.send("/cameras/many/face", did="1", overwrite="1", **typical_values(FACE))
+    running.refuse("1", "clock-off", seconds="7200")
+    await admin.get("/jobs/1")
+    assert "It will get the settings once it can be reached" in admin.text
+    # It may set its clock only after it has started.
+    clock.advance(60)
+    with running.services.core.changes.subscribe() as changes:
+        running.refuse("1", "clock-off", seconds="7200")
+        while (await running.services.jobs.get(1)).ended_at is None:
+            await changes.next()
+    await admin.get("/jobs/1")
+    assert "The camera is refused. Its page says why." in admin.text
+    assert await running.services.cameras.many.waiting("1") == []
 
 
 async def test_a_change_that_a_later_job_took_over_says_so(
@@ -117,7 +165,7 @@ async def test_a_change_that_a_later_job_took_over_says_so(
     await running.enrol("Gate", did="1")
     for value in ("10", "20"):
         await admin.get("/cameras/many/recording")
-        await admin.send("/cameras/many/recording", did="1", file_len=value)
+        await admin.send("/cameras/many/recording", did="1", overwrite="1", file_len=value)
     await admin.get("/jobs/1")
     assert "A later job sends it" in admin.text
 

@@ -70,7 +70,7 @@ class ManyForm(Struct, frozen=True):
     dids: Sequence[str] = ()
     groups: Sequence[str] = ()
     values: Mapping[str, str] | None = None
-    #: Settings that the hub does not know may be overwritten.
+    #: Settings that the hub does not know may be overwritten, with typical ones if need be.
     may_overwrite: bool = False
 
     def chosen(self, groups: Sequence[CameraGroup]) -> tuple[str, ...]:
@@ -119,7 +119,17 @@ async def _start(change: ChangeName, form: ManyForm, dids: Sequence[str], by: Ac
     if change == "osd-name":
         return await auth.services().cameras.picture_names.write(dids, by)
     changes = make_changes(_FORMS[change], form.values or {})
-    return await many.apply_setting(change, changes, dids, by)
+    whole = make_changes(_FORMS[change], _with_typical(change, form))
+    unknown = [one.did for one in _unknown(change, dids)]
+    return await many.apply_setting(
+        change, changes, dids, by, whole=dict.fromkeys(unknown, whole) if form.may_overwrite else {}
+    )
+
+
+def _with_typical(change: ChangeName, form: ManyForm) -> dict[str, str]:
+    """All settings: those that were entered, else typical ones."""
+    given = {name: value for name, value in (form.values or {}).items() if value}
+    return typical_values(_FORMS[change]) | given
 
 
 def _check_name(name: str) -> ChangeName:
@@ -138,25 +148,29 @@ async def _read_form(change: ChangeName) -> ManyForm:
 def _doubt(change: ChangeName, form: ManyForm, dids: Sequence[str]) -> str:
     """What to ask before settings are overwritten that nobody knows; "" if there are none.
 
-    Cameras with unknown settings take all of them or none: a part changes nothing on them.
-    Raises BadParameter for a value that is wrong.
+    Cameras with unknown settings take all of them or none. Raises BadParameter for a value that is
+    wrong.
     """
     if change not in _FORMS:
         return ""
-    given, needed = form.values or {}, typical_values(_FORMS[change])
-    make_changes(_FORMS[change], given)
-    if not all(given.get(name) for name, value in needed.items() if value):
-        return ""
-    unknown = [one.name for one in _camera_choices(change, dids) if one.chosen and one.is_unknown]
+    make_changes(_FORMS[change], form.values or {})
+    unknown = [one.name for one in _unknown(change, dids)]
     if not unknown:
         return ""
     template = ngettext(
-        "This hub does not know the settings of %(n)s camera: %(names)s. They are overwritten.",
-        "This hub does not know the settings of %(n)s cameras: %(names)s. They are overwritten.",
+        "This hub does not know the settings of %(n)s camera: %(names)s. It gets typical values "
+        "for all that is left unchanged below.",
+        "This hub does not know the settings of %(n)s cameras: %(names)s. They get typical values "
+        "for all that is left unchanged below.",
         len(unknown),
     )
     names = gettext(", ").join(unknown[:_MAX_NAMES]) + ("…" if len(unknown) > _MAX_NAMES else "")
     return template % {"n": len(unknown), "names": names}
+
+
+def _unknown(change: ChangeName, dids: Sequence[str]) -> list[CameraChoice]:
+    """Those of the cameras whose settings nobody knows."""
+    return [one for one in _camera_choices(change, dids) if one.chosen and one.is_unknown]
 
 
 async def _page(

@@ -146,6 +146,8 @@ def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
     """What a camera answered, or why it did not; "" if all is well."""
     if outcome.is_unknown:
         return gettext("Its other settings are unknown. Send it all settings once.")
+    if outcome.is_refused:
+        return gettext("The camera is refused. Its page says why.")
     if isinstance(outcome.later_job, int):
         return gettext("A later job sends it together with its own changes.")
     if isinstance(outcome.code, int):

@@ -52,20 +52,14 @@ class CameraRow(Struct, frozen=True):
 
 def shown_state(device: DeviceView | CameraSummary) -> ShownState:
     """The state, with cameras apart that try to connect and are not let in."""
-    if device.state == "offline" and _is_refused(device):
+    if device.state == "offline" and device.waiting is not None and device.waiting.is_refused:
         return "refused"
     return device.state
 
 
-def _is_refused(device: DeviceView | CameraSummary) -> bool:
-    # One that lacks its did was sent one, and comes back with it.
-    reasons = device.waiting.reasons if device.waiting else ()
-    return any(reason.code != "no-did" for reason in reasons)
-
-
 def _refused_attempt(device: DeviceView) -> RefusedAttempt | None:
     waiting = device.waiting
-    if waiting is None or not _is_refused(device):
+    if waiting is None or not waiting.is_refused:
         return None
     attempt = waiting.attempt
     return RefusedAttempt(
