@@ -8,6 +8,9 @@ import click
 
 from hub.cli.options import data_option
 
+_SHOWN = ("time", "who", "address", "action", "target")
+_MAX_PAGE = 1000
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
@@ -27,15 +30,18 @@ from hub.cli.options import data_option
 @data_option()
 def audit(data_dir: Path, as_json: bool, limit: int, before: int | None) -> None:
     """Show who changed what, the newest first."""
-    from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.access import ListAudit
+    from itertools import islice
 
-    entries = execute(data_dir, ListAudit(limit, before))
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import list_api
+
+    most = min(limit, _MAX_PAGE)
+    found = list_api(data_dir, "audit", next_is="before", order="desc", before=before, limit=most)
+    entries = list(islice(found, limit))
     if as_json:
         print_json(entries)
     else:
         print_table(
             ("ID", "TIME", "WHO", "FROM", "ACTION", "TARGET"),
-            [(str(e.id), e.time, e.who, e.address, e.action, e.target) for e in entries],
+            [(str(e["id"]), *(e[name] for name in _SHOWN)) for e in entries],
         )

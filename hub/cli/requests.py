@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -49,6 +49,18 @@ def call_api(
     except UnicodeEncodeError:
         raise StartFault(_NOT_UTF8) from None
     return execute(data_dir, ApiCall(method, where, text), needs_hub=needs_hub)
+
+
+def list_api(
+    data_dir: Path, *path: object, next_is: str = "after", **query: Any
+) -> Iterator[dict[str, Any]]:
+    """Yield the items of a list of the API, read page by page. `next_is`: what continues it."""
+    while True:
+        page = call_api(data_dir, "GET", *path, **query)
+        yield from page["items"]
+        if page["next"] is None:
+            return
+        query[next_is] = page["next"]
 
 
 def find_item(items: list[dict[str, Any]], which: str, what: str, *keys: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -20,6 +20,10 @@ class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
         Seq, Meta(description="entries with ids above this one: `next` of the previous page")
     ] = 0
+    before: Annotated[Seq | None, Meta(description="entries with lower ids, with `desc`")] = None
+    order: Annotated[
+        Literal["asc", "desc"], Meta(description="by `id`; desc: the newest first")
+    ] = "asc"
     limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
 
 
@@ -53,8 +57,9 @@ LIST = Endpoint(
     tag="This hub",
     summary="Who changed what, page by page",
     description=(
-        "Ascending by `id`, so that a reader resumes after the last id it has. The hub keeps the "
-        "last 100,000 entries. For administrators and API keys that are not read-only."
+        "Ascending by `id`, so that a reader resumes after the last id it has; `order=desc` is "
+        "newest first, and goes on with `before=`. The hub keeps the last 100,000 entries. For "
+        "administrators and API keys that are not read-only."
     ),
     query=AuditQuery,
     query_example="after=0&limit=100",
@@ -78,8 +83,11 @@ def add_audit(routes: Routes, services: Services) -> None:
     async def list_audit(call: Call[AuditQuery, Nothing]) -> AuditList:
         if isinstance(call.caller.who, ApiKey) and call.caller.who.read_only:
             raise NotAllowed("a read-only API key cannot read the audit log")
-        query = call.query
-        found = await services.core.audit.oldest(after=query.after, limit=query.limit + 1)
+        query, audit, most = call.query, services.core.audit, call.query.limit + 1
+        if query.order == "desc":
+            found = await audit.newest(before=query.before, limit=most)
+        else:
+            found = await audit.oldest(after=query.after, limit=most)
         entries = found[: query.limit]
         has_more = len(found) > len(entries)
         return AuditList([_entry(one) for one in entries], entries[-1].id if has_more else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def add(
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the cameras with their states."""
     from hub.cli.output import print_json, print_table
+    from hub.cli.requests import list_api
 
-    devices = _devices(data_dir)
+    devices = list_api(data_dir, "devices")
     if as_json:
         print_json([{name: one[name] for name in _SHOWN} for one in devices])
     else:
@@ -148,17 +149,6 @@ def _change(data_dir: Path, did: str, **changes: Any) -> None:
     from hub.cli.requests import call_api
 
     call_api(data_dir, "PATCH", "devices", did, body=changes)
-
-
-def _devices(data_dir: Path) -> Iterator[dict[str, Any]]:
-    from hub.cli.requests import call_api
-
-    page: dict[str, Any] = {"next": None}
-    while True:
-        page = call_api(data_dir, "GET", "devices", after=page["next"])
-        yield from page["items"]
-        if page["next"] is None:
-            return
 
 
 def _cells(device: dict[str, Any]) -> Sequence[str]:

@@ -169,39 +169,6 @@ class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
         await services.access.api_keys.remove(self.appid, by=COMMAND_LINE)
 
 
-class ListedAuditEntry(Struct, frozen=True):
-    """An entry as `audit` shows it; `time` is RFC 3339."""
-
-    id: int
-    time: str
-    who: str
-    address: str
-    action: str
-    target: str
-
-
-class ListAudit(ControlRequest[list[ListedAuditEntry]], frozen=True, tag="audit.list"):
-    """List the newest entries of the audit log with ids below `before`, the newest first."""
-
-    limit: int
-    before: int | None = None
-    result: ClassVar[Any] = list[ListedAuditEntry]
-
-    async def perform(self, services: Services) -> list[ListedAuditEntry]:
-        entries = await services.core.audit.newest(before=self.before, limit=self.limit)
-        return [
-            ListedAuditEntry(
-                id=entry.id,
-                time=format_rfc3339(entry.at),
-                who=entry.who,
-                address=entry.address,
-                action=entry.action,
-                target=entry.target,
-            )
-            for entry in entries
-        ]
-
-
 #: Distinguished by their tags.
 AnyAccessRequest = (
     AddUser
@@ -215,5 +182,4 @@ AnyAccessRequest = (
     | AddApiKey
     | ListApiKeys
     | RemoveApiKey
-    | ListAudit
 )

@@ -56,6 +56,18 @@ async def test_the_audit_log_is_read_page_by_page_the_oldest_first(
     }
 
 
+async def test_the_audit_log_is_read_page_by_page_the_newest_first(
+    hub: HubServices, client: HttpClient
+) -> None:
+    key = await hub.bearer()
+    await hub.services.core.audit.add_each(ANN, "device.remove", ["1", "2", "3"])
+    _, first = await get(client, "?limit=2&order=desc", key)
+    assert [item["target"] for item in first["items"]] == ["3", "2"]
+    _, second = await get(client, f"?limit=2&order=desc&before={first['next']}", key)
+    assert [item["target"] for item in second["items"][:1]] == ["1"]
+    assert second["next"] is None
+
+
 async def test_a_reader_that_has_caught_up_gets_an_empty_page(
     hub: HubServices, client: HttpClient
 ) -> None:
@@ -63,7 +75,7 @@ async def test_a_reader_that_has_caught_up_gets_an_empty_page(
     assert await get(client, "?after=999", key) == (200, {"items": [], "next": None})
 
 
-@pytest.mark.parametrize("query", ["?limit=0", "?limit=1001", "?after=-1", "?before=3"])
+@pytest.mark.parametrize("query", ["?limit=0", "?limit=1001", "?after=-1", "?before=x"])
 async def test_a_bad_parameter_is_refused_by_its_name(
     hub: HubServices, client: HttpClient, query: str
 ) -> None:
