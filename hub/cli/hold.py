@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,7 +15,6 @@ from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 
 if TYPE_CHECKING:
     from hub.process.control.holds import ExportedHold
-    from hub.services.records.holds import Hold
     from hub.store.backup.sealed_file import Sink
     from hub.wire.uploads.records import Record
     from web.pages.hold_export.export import HeldRecords
@@ -34,16 +33,13 @@ def hold() -> None:
 def list_holds(data_dir: Path, as_json: bool) -> None:
     """List the holds, the newest first."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.holds import ListHolds
+    from hub.cli.requests import list_api
 
-    found = execute(data_dir, ListHolds())
+    found = list(list_api(data_dir, "holds", limit=1000))
     if as_json:
-        print_json([_fields(one) for one in found])
+        print_json(found)
     else:
-        print_table(
-            ("HOLD", "RECORDS", "UNTIL", "STATE", "BY", "REASON"), [_cells(one) for one in found]
-        )
+        print_table(("HOLD", "RECORDS", "UNTIL", "STATE", "BY", "REASON"), map(_cells, found))
 
 
 @hold.command("add")
@@ -72,24 +68,19 @@ def add(
     kinds: tuple[RecordKind, ...],
 ) -> None:
     """Hold records; print the number of the hold."""
-    from hub.cli.requests import execute
-    from hub.process.control.holds import AddHold
-    from hub.services.records.holds import HoldSelection
+    from hub.cli.requests import call_api
     from hub.wire.times import parse_rfc3339
 
     if bool(seqs) == bool(did or since or to or kinds):
         raise click.UsageError("give either SEQs or a camera, times or kinds")
-    selection = HoldSelection(
-        seqs=seqs,
-        did=did,
-        since=None if since is None else parse_rfc3339(since, "--from"),
-        until=None if to is None else parse_rfc3339(to, "--to"),
-        kinds=kinds,
-    )
-    ends = None if until is None else parse_rfc3339(until, "--until")
-    added = execute(data_dir, AddHold(selection, reason, ends))
-    click.echo(added.hold.id)
-    if missing := len(added.missing):
+    for option, time in (("--from", since), ("--to", to), ("--until", until)):
+        if time is not None:
+            parse_rfc3339(time, option)
+    select = None if seqs else {"did": did, "since": since, "until": to, "kinds": kinds}
+    body = {"reason": reason, "until": until, "seqs": seqs, "select": select}
+    added = call_api(data_dir, "POST", "holds", body=body)
+    click.echo(added["hold"]["id"])
+    if missing := len(added["missing"]):
         click.echo(f"{missing} of these records are gone", err=True)
 
 
@@ -177,20 +168,7 @@ class _ControlSource:
             yield data
 
 
-def _cells(hold: Hold) -> tuple[str, ...]:
-    from hub.wire.times import format_rfc3339
-
-    until = "" if hold.until is None else format_rfc3339(hold.until)
-    state = "in force" if hold.is_in_force else "ended"
-    return (str(hold.id), str(hold.records), until, state, hold.created_by, hold.reason)
-
-
-def _fields(hold: Hold) -> dict[str, object]:
-    import msgspec
-
-    from hub.wire.times import format_rfc3339
-
-    fields = msgspec.structs.asdict(hold)
-    for name in ("until", "created_at", "ended_at"):
-        fields[name] = None if fields[name] is None else format_rfc3339(fields[name])
-    return fields
+def _cells(hold: dict[str, Any]) -> tuple[str, ...]:
+    state = "in force" if hold["ended_at"] is None else "ended"
+    until = hold["until"] or ""
+    return (str(hold["id"]), str(hold["records"]), until, state, hold["created_by"], hold["reason"])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, HoldSelection
+from hub.services.records.holds import Hold
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Record, RecordKind, decode_detail
 
@@ -19,38 +19,6 @@ if TYPE_CHECKING:
 
 #: Bytes of pictures in one answer, at least one record's.
 _PAGE_BYTES = 8 * 1024 * 1024
-
-
-class ListHolds(ControlRequest[list[Hold]], frozen=True, tag="hold.list"):
-    """List the holds, newest first."""
-
-    result: ClassVar[Any] = list[Hold]
-
-    async def perform(self, services: Services) -> list[Hold]:
-        return list(await services.records.holds.newest(limit=10_000))
-
-
-class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
-    """Hold the records of a selection. `until`: UNIX milliseconds."""
-
-    selection: HoldSelection
-    reason: str
-    until: int | None
-    result: ClassVar[Any] = Added
-
-    async def perform(self, services: Services) -> Added:
-        if seqs := self.selection.seqs:
-            return await services.records.holds.create(
-                seqs, self.reason, self.until, by=COMMAND_LINE
-            )
-        selected = await services.records.holds.select(self.selection)
-        if selected.is_too_many:
-            raise BadParameter(f"these are more than {MAX_RECORDS_PER_HOLD} records")
-        if not selected.seqs:
-            raise NoSuchResource("there are no such records")
-        return await services.records.holds.create(
-            selected.seqs, self.reason, self.until, by=COMMAND_LINE
-        )
 
 
 class ExportedHold(Struct, frozen=True):
@@ -157,4 +125,4 @@ def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
 
 
 #: Distinguished by their tags.
-AnyHoldRequest = ListHolds | AddHold | BeginExport | ReadHeldRecords
+AnyHoldRequest = BeginExport | ReadHeldRecords
