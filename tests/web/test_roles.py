@@ -241,6 +241,7 @@ POST /api/hub/v1/people/import/preview
 POST /api/hub/v1/people/import/{import}
 GET /api/hub/v1/people/import/{import}/rows
 DELETE /api/hub/v1/people/{pid}
+PATCH /api/hub/v1/people/{pid}
 PUT /api/hub/v1/people/{pid}
 POST /api/hub/v1/plate-lists
 DELETE /api/hub/v1/plate-lists/{plate_list}

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from hub.cli.options import data_option
-from hub.cli.person.fields import field_options, read_change
+from hub.cli.person.fields import CATEGORIES, field_options, group_id, read_fields
 from hub.cli.person.files import export_people, import_people
 from hub.cli.person.sync import sync
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hub.services.people.register import Person, SyncState
-
-CATEGORIES = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4}
 
 
 @click.group()
@@ -32,11 +25,10 @@ def person() -> None:
 @data_option()
 def add(data_dir: Path, pid: str | None, **fields: Any) -> None:
     """Add a person; print the pid."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import AddPerson
+    from hub.cli.requests import call_api
 
-    groups = fields.pop("groups")
-    click.echo(execute(data_dir, AddPerson(pid, read_change(data_dir, fields), groups)))
+    body = {"pid": pid, **read_fields(data_dir, fields)}
+    click.echo(call_api(data_dir, "POST", "people", body=body)["pid"])
 
 
 @person.command("set")
@@ -54,11 +46,9 @@ def add(data_dir: Path, pid: str | None, **fields: Any) -> None:
 @data_option()
 def set_(data_dir: Path, pid: str, clear: tuple[str, ...], **fields: Any) -> None:
     """Change the person PID. Fields that are not given keep their values."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import SetPerson
+    from hub.cli.requests import call_api
 
-    groups = fields.pop("groups")
-    execute(data_dir, SetPerson(pid, read_change(data_dir, fields, clear), groups))
+    call_api(data_dir, "PATCH", "people", pid, body=read_fields(data_dir, fields, clear))
 
 
 @person.command("list")
@@ -82,14 +72,24 @@ def list_people(
 ) -> None:
     """List the people by pid. With --json, personal numbers are shown, which is audited."""
     from hub.cli.output import print_json, print_table
+    from hub.cli.requests import list_api
 
-    number = None if category is None else CATEGORIES[category]
-    found = _people(data_dir, q, number, group, state, with_numbers=as_json)
+    found = list_api(
+        data_dir,
+        "people",
+        q=q,
+        category=None if category is None else CATEGORIES[category],
+        group=None if group is None else group_id(data_dir, group),
+        state=state,
+        # Only who sees the numbers in full finds people by any part of them.
+        masked="false" if as_json or q else "true",
+        limit=1000,
+    )
     if as_json:
-        print_json([_fields(one) for one in found])
+        print_json(list(found))
     else:
         head = ("PID", "NAME", "CATEGORY", "WORK NUMBER", "PHOTO", "GROUPS")
-        print_table(head, [_cells(one) for one in found])
+        print_table(head, map(_cells, found))
 
 
 @person.command("show")
@@ -99,16 +99,17 @@ def list_people(
 def show(data_dir: Path, pid: str, as_json: bool) -> None:
     """Show the person PID with all personal numbers, which is audited."""
     from hub.cli.output import print_json, print_line
-    from hub.cli.requests import execute
-    from hub.process.control.people import ShowPerson
+    from hub.cli.requests import call_api
 
-    shown = execute(data_dir, ShowPerson(pid))
-    fields = _fields(shown.person)
+    fields = call_api(data_dir, "GET", "people", pid)
     if as_json:
         print_json(fields)
         return
-    fields["groups"] = ", ".join(shown.groups)
-    fields["category"] = _category(shown.person)
+    if fields["groups"]:
+        groups = call_api(data_dir, "GET", "groups")["items"]
+        fields["groups"] = [one["name"] for one in groups if one["id"] in fields["groups"]]
+    fields["groups"] = ", ".join(fields["groups"])
+    fields["category"] = _category(fields)
     for name, value in fields.items():
         if value not in (None, ""):
             print_line(f"{name:14}{str(value).replace(chr(10), ' / ')}")
@@ -129,52 +130,17 @@ person.add_command(export_people)
 person.add_command(sync)
 
 
-def _people(
-    data_dir: Path,
-    q: str,
-    category: int | None,
-    group: str | None,
-    state: SyncState | None,
-    *,
-    with_numbers: bool,
-) -> Iterator[Person]:
-    """Yield the people who match, read page by page."""
-    from hub.cli.requests import execute
-    from hub.process.control.people import ListPeople
-
-    after = None
-    while True:
-        page = execute(data_dir, ListPeople(q, category, group, state, after, with_numbers))
-        yield from page.items
-        after = page.next
-        if after is None:
-            return
-
-
-def _fields(person: Person) -> dict[str, Any]:
-    """Return a person as the API shows them."""
-    from datetime import UTC, datetime
-
-    import msgspec
-
-    from web.api.people.answers import person_fields
-
-    shown = person_fields(person, datetime.now(UTC).year)
-    fields: dict[str, Any] = msgspec.to_builtins(shown)
-    return fields
-
-
-def _cells(person: Person) -> tuple[str, ...]:
-    groups = "all" if person.everywhere else " ".join(map(str, person.groups)) or "none"
+def _cells(person: dict[str, Any]) -> tuple[str, ...]:
+    groups = "all" if person["everywhere"] else " ".join(map(str, person["groups"])) or "none"
     return (
-        person.pid,
-        person.name,
+        person["pid"],
+        person["name"],
         _category(person),
-        person.work_id,
-        "yes" if person.has_photo else "no",
+        person["work_id"],
+        "yes" if person["photo"] else "no",
         groups,
     )
 
 
-def _category(person: Person) -> str:
-    return next(name for name, number in CATEGORIES.items() if number == person.category)
+def _category(person: dict[str, Any]) -> str:
+    return next(name for name, number in CATEGORIES.items() if number == person["category"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from hub.services.people.register import PersonChange
+from hub.errors import BadParameter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+CATEGORIES = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4}
 _GENDERS = {"male": 1, "female": 2}
 _OPTIONS = (
     click.option("--work-id", help="The work number."),
@@ -29,7 +29,7 @@ _OPTIONS = (
     click.option("--phone", help="The phone number."),
     click.option(
         "--category",
-        type=click.Choice(("whitelist", "blacklist", "vip", "visitor")),
+        type=click.Choice(tuple(CATEGORIES)),
         help="The category [default of a new person: whitelist].",
     ),
     click.option(
@@ -61,31 +61,45 @@ def field_options(command: F) -> F:
     return command
 
 
-def read_change(
+def read_fields(
     data_dir: Path, fields: Mapping[str, Any], clear: tuple[str, ...] = ()
-) -> PersonChange:
-    """Return the fields that were given; those to clear are None or empty.
+) -> dict[str, Any]:
+    """Return the fields that were given, for the API; those to clear are None or empty.
 
     Raises BadParameter, StartFault.
     """
+    from base64 import b64encode
+
     from hub.cli.outside_files import read_source
-    from hub.services.people.register import PersonChange
     from hub.services.photos.photos import MAX_FILE_MB
     from hub.wire.times import parse_rfc3339
 
-    wanted = {name: value for name, value in fields.items() if value is not None}
-    names = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4} | _GENDERS
-    for name in ("category", "gender"):
+    wanted = {name: value for name, value in fields.items() if value not in (None, ())}
+    for name, numbers in (("category", CATEGORIES), ("gender", _GENDERS)):
         if name in wanted:
-            wanted[name] = names[wanted[name]]
+            wanted[name] = numbers[wanted[name]]
     for name in ("valid_from", "valid_until"):
         if name in wanted:
-            wanted[name] = parse_rfc3339(wanted[name], f"--{name.replace('_', '-')}")
+            parse_rfc3339(wanted[name], f"--{name.replace('_', '-')}")
     if "photo" in wanted:
-        wanted["photo"] = read_source(data_dir, wanted["photo"], MAX_FILE_MB)
+        photo = read_source(data_dir, wanted["photo"], MAX_FILE_MB)
+        wanted["photo"] = b64encode(photo).decode()
     for option in clear:
         name = option.replace("-", "_")
+        if name == "groups" and name in wanted:
+            raise BadParameter("groups are either given or cleared", field="groups")
         if name in wanted:
             raise click.UsageError(f"--{option} is either given or cleared")
-        wanted[name] = () if name == "groups" else None
-    return PersonChange(**wanted)
+        wanted[name] = [] if name == "groups" else None
+    if groups := wanted.get("groups"):
+        wanted["groups"] = [group_id(data_dir, group) for group in groups]
+    return wanted
+
+
+def group_id(data_dir: Path, which: str) -> int:
+    """Return the id of a group by its name, or else its id. Raises StartFault."""
+    from hub.cli.requests import call_api, find_item
+
+    groups = call_api(data_dir, "GET", "groups")["items"]
+    found: int = find_item(groups, which, "group", "name", "id")["id"]
+    return found

@@ -42,7 +42,6 @@ from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.erasures import AnyErasureRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.holds import AnyHoldRequest
-from hub.process.control.people import AnyPeopleRequest
 from hub.process.control.people_files import AnyPeopleFileRequest
 from hub.process.control.people_sync import AnySyncRequest
 from hub.process.control.request import AnswerApi, ApiCall
@@ -77,7 +76,6 @@ class _Request(Struct, frozen=True):
         | AnyBackupRequest
         | AnyErasureRequest
         | AnyHoldRequest
-        | AnyPeopleRequest
         | AnyPeopleFileRequest
         | AnySyncRequest
         | AnyUpdateRequest

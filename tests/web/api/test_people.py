@@ -88,6 +88,15 @@ async def test_put_adds_a_person_who_is_not_there(api: Client) -> None:
     assert (await refusal(await api.raw("PUT", "people/78", {"note": "x"})))[:2] == (400, 420)
 
 
+async def test_patch_changes_only_a_person_who_is_there(api: Client) -> None:
+    assert (await refusal(await api.raw("PATCH", "people/77", {"name": "Ada"})))[:2] == (404, 426)
+    await api.send(
+        "POST", "people", {"name": "Ada", "pid": "77", "id_card_no": "110101199003071234"}
+    )
+    changed = await api.send("PATCH", "people/77", {"note": "x"})
+    assert (changed["note"], changed["id_card_no"]) == ("x", "*" * 14 + "1234")
+
+
 async def test_a_pid_is_assigned_and_one_that_is_taken_is_a_conflict(api: Client) -> None:
     added = await api.send("POST", "people", {"name": "Ada"})
     again = await api.raw("POST", "people", {"name": "Bob", "pid": added["pid"]})
@@ -177,6 +186,7 @@ async def test_personal_numbers_are_masked_for_all_but_administrators(
         assert masked["phone"] == "*******0000"
     assert seen["admin"]["id_card_no"] == ID_CARD
     assert seen["admin"]["phone"] == FULL["phone"]
+    await api.get("people?masked=true")
     entries = await hub.services.core.audit.newest()
     views = [(one.who, one.target) for one in entries if one.action == "person.numbers"]
     assert views == [("user adm", "12")] * 2
@@ -186,6 +196,7 @@ async def test_whoever_sees_no_numbers_cannot_guess_them_by_searching(
     api: Client, reader: Client
 ) -> None:
     await api.send("POST", "people", {**FULL, "pid": "12"})
+    assert not (await api.get("people?masked=true&q=11010119"))["items"]
     for client, found in ((api, 1), (reader, 0)):
         for part in ("11010119", "138000"):
             assert len((await client.get(f"people?q={part}"))["items"]) == found

@@ -86,6 +86,9 @@ class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
         Did | None, Meta(description="people after this pid: `next` of the previous page")
     ] = None
+    masked: Annotated[
+        bool, Meta(description="for nobody a personal number in full, which is not audited")
+    ] = False
     limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
 
 
@@ -203,6 +206,16 @@ PUT = Endpoint(
     body_example=PersonBody(category=2, note="Lost the badge"),
     answer_example=_EXAMPLE,
 )
+CHANGE = Endpoint(
+    method="PATCH",
+    path=_ONE,
+    tag=TAG,
+    summary="Change a person",
+    description="Answers with no personal number in full.",
+    max_body_bytes=_MAX_BODY_BYTES,
+    body_example=PersonBody(category=2, note="Lost the badge"),
+    answer_example=_EXAMPLE,
+)
 REMOVE = Endpoint(
     method="DELETE",
     path=_ONE,
@@ -234,12 +247,14 @@ def add_people(routes: Routes, services: Services) -> None:
         query = call.query
         matching = PersonFilter(
             q=query.q or "",
-            sees_numbers=call.caller.is_admin,
+            sees_numbers=call.caller.is_admin and not query.masked,
             category=query.category,
             group=query.group,
             state=query.state,
         )
         page = await people.page(matching, after=query.after, limit=query.limit)
+        if query.masked:
+            return answers.PeopleList(list(map(hidden, page.items)), page.next)
         return answers.PeopleList(await shown(call.caller, *page.items), page.next)
 
     async def get_person(call: Call[Nothing, Nothing]) -> answers.Person:
@@ -258,27 +273,31 @@ def add_people(routes: Routes, services: Services) -> None:
         change = await change_of(call.body)
         person = await people.add(change, pid=pid, by=call.caller.actor)
         # Whoever sent the numbers has seen them.
-        return answers.person_fields(person, services.people.register.this_year())
+        return answers.person_fields(person, people.this_year())
 
     async def put_person(call: Call[Nothing, PersonBody]) -> answers.Person:
         change = await change_of(call.body)
         person = await people.put(call.path["pid"], change, by=call.caller.actor)
         return (await shown(call.caller, person))[0]
 
+    async def change_person(call: Call[Nothing, PersonBody]) -> answers.Person:
+        change = await change_of(call.body)
+        return hidden(await people.change(call.path["pid"], change, by=call.caller.actor))
+
     async def remove_person(call: Call[Nothing, Nothing]) -> answers.Person:
         person = await people.get(call.path["pid"])
         await people.remove(person.pid, by=call.caller.actor)
-        return answers.person_fields(masked(person), services.people.register.this_year())
+        return hidden(person)
+
+    def hidden(person: Person) -> answers.Person:
+        return answers.person_fields(masked(person), people.this_year())
 
     async def shown(caller: auth.Caller, *found: Person) -> list[answers.Person]:
         """The people as this caller may see them; notes in the audit log what it sees in full."""
-        if caller.is_admin:
-            await people.note_numbers_shown(found, caller.actor)
-        else:
-            found = tuple(map(masked, found))
-        return [
-            answers.person_fields(person, services.people.register.this_year()) for person in found
-        ]
+        if not caller.is_admin:
+            return list(map(hidden, found))
+        await people.note_numbers_shown(found, caller.actor)
+        return [answers.person_fields(person, people.this_year()) for person in found]
 
     async def change_of(body: PersonBody) -> PersonChange:
         photo: bytes | UnsetType | None = None
@@ -292,6 +311,7 @@ def add_people(routes: Routes, services: Services) -> None:
     routes.add(ADD, add_person)
     routes.add(ONE, get_person)
     routes.add(PUT, put_person)
+    routes.add(CHANGE, change_person)
     routes.add(REMOVE, remove_person)
     routes.add(PHOTO, get_person_photo)
 
