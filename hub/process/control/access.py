@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -78,8 +78,6 @@ class ListedUser(Struct, frozen=True):
 class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
     """List the users."""
 
-    result: ClassVar[Any] = list[ListedUser]
-
     async def perform(self, services: Services) -> list[ListedUser]:
         return [
             ListedUser(user.name, user.role, user.enabled, format_rfc3339(user.created_at))
@@ -104,7 +102,6 @@ class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
 
     name: str | None = None
     role: str | None = None
-    result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
         if self.name is None or self.role is None:
@@ -122,7 +119,6 @@ class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
     name: str
     read_only: bool
     targets: bool = False
-    result: ClassVar[Any] = NewApiKey
 
     async def perform(self, services: Services) -> NewApiKey:
         return await services.access.api_keys.add(
@@ -143,8 +139,6 @@ class ListedApiKey(Struct, frozen=True):
 
 class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.list"):
     """List the API keys."""
-
-    result: ClassVar[Any] = list[ListedApiKey]
 
     async def perform(self, services: Services) -> list[ListedApiKey]:
         return [
@@ -167,19 +161,3 @@ class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
 
     async def perform(self, services: Services) -> None:
         await services.access.api_keys.remove(self.appid, by=COMMAND_LINE)
-
-
-#: Distinguished by their tags.
-AnyAccessRequest = (
-    AddUser
-    | EnableUser
-    | SetRole
-    | SignOutUser
-    | SetPassword
-    | ListUsers
-    | RemoveUser
-    | NewSetupLink
-    | AddApiKey
-    | ListApiKeys
-    | RemoveApiKey
-)

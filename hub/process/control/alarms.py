@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
@@ -24,7 +24,6 @@ class ListAlarms(ControlRequest[AlarmPage], frozen=True, tag="alarm.list"):
 
     matching: AlarmFilter
     after: int | None
-    result: ClassVar[Any] = AlarmPage
 
     async def perform(self, services: Services) -> AlarmPage:
         return await services.alarms.raised.page(self.matching, after=self.after, limit=_PAGE)
@@ -32,8 +31,6 @@ class ListAlarms(ControlRequest[AlarmPage], frozen=True, tag="alarm.list"):
 
 class ActiveAlarms(ControlRequest[list[Alarm]], frozen=True, tag="alarm.active"):
     """Return the alarms that are not closed, the oldest first."""
-
-    result: ClassVar[Any] = list[Alarm]
 
     async def perform(self, services: Services) -> list[Alarm]:
         return list(services.alarms.raised.active())
@@ -44,7 +41,6 @@ class AcknowledgeAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.ack")
 
     seqs: tuple[int, ...]
     note: str
-    result: ClassVar[Any] = list[int]
 
     async def perform(self, services: Services) -> list[int]:
         changes = await services.alarms.raised.acknowledge(self.seqs, self.note, COMMAND_LINE)
@@ -56,7 +52,6 @@ class CloseAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.close"):
 
     seqs: tuple[int, ...]
     note: str
-    result: ClassVar[Any] = list[int]
 
     async def perform(self, services: Services) -> list[int]:
         changes = await services.alarms.raised.close(self.seqs, self.note, COMMAND_LINE)
@@ -66,8 +61,6 @@ class CloseAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.close"):
 class ListPlateLists(ControlRequest[list[PlateList]], frozen=True, tag="plate-list.list"):
     """Return the watch lists."""
 
-    result: ClassVar[Any] = list[PlateList]
-
     async def perform(self, services: Services) -> list[PlateList]:
         return list(services.alarms.plate_lists.list())
 
@@ -76,7 +69,6 @@ class AddPlateList(ControlRequest[int], frozen=True, tag="plate-list.add"):
     """Add a watch list; return its id."""
 
     new: NewPlateList
-    result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
         return (await services.alarms.plate_lists.add(self.new, COMMAND_LINE)).id
@@ -89,7 +81,6 @@ class ChangePlateList(ControlRequest[None], frozen=True, tag="plate-list.set"):
     name: str | UnsetType = UNSET
     severity: Severity | UnsetType = UNSET
     entries: tuple[PlateEntry, ...] | UnsetType = UNSET
-    result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
         before = _find(services, self.which)
@@ -105,7 +96,6 @@ class RemovePlateList(ControlRequest[None], frozen=True, tag="plate-list.remove"
     """Remove a watch list, given by its id or name."""
 
     which: str
-    result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
         await services.alarms.plate_lists.remove(_find(services, self.which).id, COMMAND_LINE)
@@ -120,16 +110,3 @@ def _find(services: Services, which: str) -> PlateList:
     if not found:
         raise NoSuchResource(f"no plate list {which}")
     return found[0]
-
-
-#: Distinguished by their tags.
-AnyAlarmRequest = (
-    ListAlarms
-    | ActiveAlarms
-    | AcknowledgeAlarms
-    | CloseAlarms
-    | ListPlateLists
-    | AddPlateList
-    | ChangePlateList
-    | RemovePlateList
-)

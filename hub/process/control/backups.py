@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -30,7 +30,6 @@ class BeginBackup(ControlRequest[BackupBegun], frozen=True, tag="backup.begin"):
     """
 
     file: str
-    result: ClassVar[Any] = BackupBegun
 
     async def perform(self, services: Services) -> BackupBegun:
         begun = BackupBegun(
@@ -54,15 +53,9 @@ class NewAddresses(Struct, frozen=True):
 class CheckAddresses(ControlRequest[NewAddresses | None], frozen=True, tag="backup.addresses"):
     """Return the addresses if a restored hub has others than before. Opens its store, too."""
 
-    result: ClassVar[Any] = NewAddresses | None
-
     async def perform(self, services: Services) -> NewAddresses | None:
         found = services.upkeep.backups.restored_from()
         if found is None:
             return None
         urls = (*device_urls(services), *dashboard_urls(services))
         return NewAddresses(found.addresses, found.addresses_now, urls)
-
-
-#: Distinguished by their tags.
-AnyBackupRequest = BeginBackup | CheckAddresses

@@ -14,8 +14,10 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import trio
@@ -28,9 +30,21 @@ from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.connection_slots import Limits
 from hub.net.listener import serve_port
-from hub.process.control.access import AnyAccessRequest
-from hub.process.control.alarms import AnyAlarmRequest
-from hub.process.control.backups import AnyBackupRequest
+from hub.process.control import (  # noqa: F401
+    access,
+    alarms,
+    backups,
+    devices,
+    erasures,
+    firmware,
+    holds,
+    people_files,
+    people_sync,
+    retention,
+    settings,
+    status,
+    updates,
+)
 from hub.process.control.client import (
     FILE_NAME,
     HOST,
@@ -38,17 +52,7 @@ from hub.process.control.client import (
     ChannelAddress,
     Response,
 )
-from hub.process.control.devices import AnyDeviceRequest
-from hub.process.control.erasures import AnyErasureRequest
-from hub.process.control.firmware import AnyFirmwareRequest
-from hub.process.control.holds import AnyHoldRequest
-from hub.process.control.people_files import AnyPeopleFileRequest
-from hub.process.control.people_sync import AnySyncRequest
-from hub.process.control.request import AnswerApi, ApiCall
-from hub.process.control.retention import AnyRetentionRequest
-from hub.process.control.settings import AnySettingsRequest
-from hub.process.control.status import AnyStatusRequest
-from hub.process.control.updates import AnyUpdateRequest
+from hub.process.control.request import AnswerApi, ApiCall, ControlRequest
 from hub.services import Services
 from hub.services.changes import named
 
@@ -65,24 +69,13 @@ _RETRY_SECONDS = 2.0
 _ANSWER_SECONDS = 150.0
 
 
+#: Those that the modules above define.
+_OPERATION: Any = reduce(or_, ControlRequest.__subclasses__())
+
+
 class _Request(Struct, frozen=True):
     secret: str
-    operation: (
-        AnyDeviceRequest
-        | AnyAccessRequest
-        | AnyFirmwareRequest
-        | AnyStatusRequest
-        | AnyAlarmRequest
-        | AnyBackupRequest
-        | AnyErasureRequest
-        | AnyHoldRequest
-        | AnyPeopleFileRequest
-        | AnySyncRequest
-        | AnyUpdateRequest
-        | AnyRetentionRequest
-        | AnySettingsRequest
-        | ApiCall
-    )
+    operation: _OPERATION
 
 
 async def serve_control(

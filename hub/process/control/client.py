@@ -66,7 +66,7 @@ def ask_running_hub(
         raise StartFault("the running hub stopped before it responded: try again") from None
     if response.fault is not None:
         raise StartFault(response.fault)
-    result: R = msgspec.json.decode(response.result, type=request.result)
+    result: R = msgspec.json.decode(response.result, type=request.result_type)
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
@@ -18,7 +18,6 @@ class ImportDevices(ControlRequest[list[str]], frozen=True, tag="device.import")
     """Enrol all devices of a CSV file, or none. Returns their dids in the order of the rows."""
 
     sheet: DeviceCsv
-    result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
         dids = [added.did for added in await services.cameras.devices.import_csv(self.sheet)]
@@ -44,7 +43,6 @@ class TraceDevice(ControlRequest[list[TracedFrame]], frozen=True, tag="device.tr
     device: str
     after: int
     seconds: float
-    result: ClassVar[Any] = list[TracedFrame]
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[TracedFrame]:
@@ -63,7 +61,3 @@ class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
     async def perform(self, services: Services) -> None:
         await services.cameras.devices.set_site_key(self.pem)
         await services.core.audit.add(COMMAND_LINE, "site-key.set", "")
-
-
-#: Distinguished by their tags.
-AnyDeviceRequest = ImportDevices | RemoveSiteKey | TraceDevice | SetSiteKey

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
@@ -18,7 +18,6 @@ class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.fin
     number: str = ""
     name: str = ""
     seqs: tuple[int, ...] = ()
-    result: ClassVar[Any] = list[Erasable]
 
     async def perform(self, services: Services) -> list[Erasable]:
         return await services.records.erasures.find_erasable(
@@ -31,7 +30,6 @@ class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
 
     subject: Subject
     with_held: bool
-    result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
         erasures = services.records.erasures
@@ -45,22 +43,8 @@ class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
     """Return an erasure. If the hub that carried it out has ended, carry it out first."""
 
     id: int
-    result: ClassVar[Any] = Erasure
 
     async def perform(self, services: Services) -> Erasure:
         if not services.records.erasures.is_running:
             await services.records.erasures.carry_out()
         return await services.records.erasures.get(self.id)
-
-
-class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list"):
-    """List the erasures, newest first."""
-
-    result: ClassVar[Any] = list[Erasure]
-
-    async def perform(self, services: Services) -> list[Erasure]:
-        return list(await services.records.erasures.newest(limit=10_000))
-
-
-#: Distinguished by their tags.
-AnyErasureRequest = FindErasable | BeginErasure | GetErasure | ListErasures

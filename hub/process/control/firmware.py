@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
@@ -27,7 +27,6 @@ class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
     """Move a file that was staged in the data directory to the releases. Returns its SHA-256."""
 
     staged: str
-    result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
         return (await services.firmware.releases.take_staged(self.staged)).sha256
@@ -37,7 +36,6 @@ class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
     """Add a release of files that TakeFirmwareFile moved. Returns its id."""
 
     release: NewRelease
-    result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
         added = await services.firmware.releases.add(self.release)
@@ -48,8 +46,6 @@ class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
 class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.list"):
     """List the releases."""
 
-    result: ClassVar[Any] = list[Release]
-
     async def perform(self, services: Services) -> list[Release]:
         return list(services.firmware.releases.all())
 
@@ -59,7 +55,6 @@ class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
 
     release: int
     dids: tuple[str, ...] | None
-    result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
         dids = self.dids
@@ -74,7 +69,6 @@ class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.l
     """List all campaigns, or only the one with this id."""
 
     id: int | None = None
-    result: ClassVar[Any] = list[Campaign]
 
     async def perform(self, services: Services) -> list[Campaign]:
         if self.id is not None:
@@ -85,19 +79,5 @@ class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.l
 class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):
     """List the downloads of release files, newest first."""
 
-    result: ClassVar[Any] = list[Download]
-
     async def perform(self, services: Services) -> list[Download]:
         return services.firmware.downloads.downloads()
-
-
-#: Distinguished by their tags.
-AnyFirmwareRequest = (
-    CheckFirmwareRoom
-    | TakeFirmwareFile
-    | AddRelease
-    | ListReleases
-    | StartCampaign
-    | ListCampaigns
-    | ListDownloads
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
@@ -35,7 +35,6 @@ class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
     """Note that a hold is exported, and return what the export says of it."""
 
     id: int
-    result: ClassVar[Any] = ExportedHold
 
     async def perform(self, services: Services) -> ExportedHold:
         hold = await services.records.holds.get(self.id)
@@ -82,7 +81,6 @@ class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.r
     id: int
     after: int
     with_pictures: bool
-    result: ClassVar[Any] = list[HeldRecord]
 
     async def perform(self, services: Services) -> list[HeldRecord]:
         page: list[HeldRecord] = []
@@ -122,7 +120,3 @@ def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
         erased=record.erased,
         pictures=pictures,
     )
-
-
-#: Distinguished by their tags.
-AnyHoldRequest = BeginExport | ReadHeldRecords

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
@@ -35,7 +35,6 @@ class PreviewImport(ControlRequest[ShownPreview], frozen=True, tag="person.previ
     """Say what an import of staged files would do. The files are removed."""
 
     staged: tuple[str, ...]
-    result: ClassVar[Any] = ShownPreview
 
     async def perform(self, services: Services) -> ShownPreview:
         imports = services.people.imports
@@ -49,7 +48,6 @@ class ImportPeople(ControlRequest[Job], frozen=True, tag="person.import"):
     """Begin to import staged files; return the job. Without a running hub it is done then."""
 
     staged: tuple[str, ...]
-    result: ClassVar[Any] = Job
 
     async def perform(self, services: Services) -> Job:
         imports, jobs = services.people.imports, services.jobs
@@ -68,7 +66,6 @@ class ReadJob(ControlRequest[Job], frozen=True, tag="job.show"):
     """Read an import, or another job that a task carries out."""
 
     id: int
-    result: ClassVar[Any] = Job
 
     async def perform(self, services: Services) -> Job:
         job = await services.jobs.get(self.id)
@@ -90,7 +87,6 @@ class ReadRefused(ControlRequest[RefusedRows], frozen=True, tag="person.refused"
 
     id: int
     after: int
-    result: ClassVar[Any] = RefusedRows
 
     async def perform(self, services: Services) -> RefusedRows:
         if self.after < 0:
@@ -101,8 +97,6 @@ class ReadRefused(ControlRequest[RefusedRows], frozen=True, tag="person.refused"
 
 class BeginPeopleExport(ControlRequest[ExportFacts], frozen=True, tag="person.export"):
     """Note an export in the audit log, and say what it needs."""
-
-    result: ClassVar[Any] = ExportFacts
 
     async def perform(self, services: Services) -> ExportFacts:
         return await begin_export(services, COMMAND_LINE)
@@ -121,7 +115,6 @@ class ReadPeople(ControlRequest[PeopleWithPhotos], frozen=True, tag="person.read
 
     after: str | None
     with_photos: bool
-    result: ClassVar[Any] = PeopleWithPhotos
 
     async def perform(self, services: Services) -> PeopleWithPhotos:
         source = HubPeople(services.people.register)
@@ -142,9 +135,3 @@ async def _with_photos(source: HubPeople, page: PersonPage, photos: dict[str, by
         if size > _MAX_PHOTO_BYTES and number < len(page.items):
             return PersonPage(page.items[:number], person.pid)
     return page
-
-
-#: Distinguished by their tags.
-AnyPeopleFileRequest = (
-    PreviewImport | ImportPeople | ReadJob | ReadRefused | BeginPeopleExport | ReadPeople
-)

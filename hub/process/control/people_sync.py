@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -26,8 +26,6 @@ class DeviceSync(Struct, frozen=True):
 class ListSync(ControlRequest[list[DeviceSync]], frozen=True, tag="sync.list"):
     """Read how far the people on all devices are."""
 
-    result: ClassVar[Any] = list[DeviceSync]
-
     async def perform(self, services: Services) -> list[DeviceSync]:
         summary = await services.people.sync.summary()
         return [
@@ -39,7 +37,6 @@ class ShowSync(ControlRequest[list[PersonOnDevice]], frozen=True, tag="sync.show
     """Read where a person is on the devices."""
 
     pid: str
-    result: ClassVar[Any] = list[PersonOnDevice]
 
     async def perform(self, services: Services) -> list[PersonOnDevice]:
         return await services.people.sync.of_person(self.pid)
@@ -50,7 +47,6 @@ class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
 
     did: str | None
     pid: str | None
-    result: ClassVar[Any] = None
 
     async def perform(self, services: Services) -> None:
         await services.people.sync.retry(self.did, self.pid, by=COMMAND_LINE)
@@ -61,7 +57,6 @@ class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
 
     did: str
     decision: LongDecision | Literal["leave-alone", "manage"]
-    result: ClassVar[Any] = int | None
 
     async def perform(self, services: Services) -> int | None:
         decisions = services.people.sync.decisions
@@ -73,7 +68,3 @@ class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
             case _:
                 return (await decisions.start(self.decision, self.did, by=COMMAND_LINE)).id
         return None
-
-
-#: Distinguished by their tags.
-AnySyncRequest = ListSync | ShowSync | RetrySync | DecideSync

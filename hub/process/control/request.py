@@ -8,7 +8,7 @@ log.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -23,10 +23,13 @@ class ControlRequest(
 ):
     """One command of the command line; its tag names it on the control channel."""
 
-    #: The type of the result, for decoding it.
-    result: ClassVar[Any] = None
     #: Whether only a running hub can answer the request.
     needs_running_hub: ClassVar[bool] = False
+
+    @property
+    def result_type(self) -> Any:
+        """The type of the result: what the class gives ControlRequest in brackets."""
+        return get_args(type(self).__orig_bases__[0])[0]  # type: ignore[attr-defined]
 
     async def perform(self, services: Services) -> R:
         """Carry out the command and return its result.
@@ -49,7 +52,6 @@ class ApiCall(ControlRequest[Any], frozen=True, tag="api"):
     method: str
     path: str
     body: str
-    result: ClassVar[Any] = Any
 
 
 #: Answers a call of the API (method, path and body as in ApiCall) with JSON. Raises HubErrors.

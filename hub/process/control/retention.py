@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
@@ -24,7 +24,6 @@ class Confirmed(Struct, frozen=True):
 class ReadRetention(ControlRequest[RetentionView], frozen=True, tag="retention.read"):
     """Return what is kept, what waits for a person, and the forecast."""
 
-    result: ClassVar[Any] = RetentionView
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> RetentionView:
@@ -35,7 +34,6 @@ class ConfirmRetention(ControlRequest[Confirmed], frozen=True, tag="retention.co
     """Let exactly the days go that wait."""
 
     days: list[str]
-    result: ClassVar[Any] = Confirmed
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> Confirmed:
@@ -46,13 +44,8 @@ class ConfirmRetention(ControlRequest[Confirmed], frozen=True, tag="retention.co
 class ConfirmClock(ControlRequest[ClockView], frozen=True, tag="clock.confirm"):
     """Note that the clock is right."""
 
-    result: ClassVar[Any] = ClockView
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> ClockView:
         await services.core.clock.confirm(by=COMMAND_LINE)
         return (await read_retention(services)).clock
-
-
-#: Distinguished by their tags.
-AnyRetentionRequest = ReadRetention | ConfirmRetention | ConfirmClock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
@@ -29,7 +29,6 @@ class ChangedSetting(Struct, frozen=True):
 class ReloadSettings(ControlRequest[list[ChangedSetting]], frozen=True, tag="settings.reload"):
     """Read the settings again, and apply what can be applied at once."""
 
-    result: ClassVar[Any] = list[ChangedSetting]
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[ChangedSetting]:
@@ -38,7 +37,3 @@ class ReloadSettings(ControlRequest[list[ChangedSetting]], frozen=True, tag="set
             ChangedSetting(one.name, as_toml(one.old), as_toml(one.new), one.applied)
             for one in changes
         ]
-
-
-#: All requests of this module.
-AnySettingsRequest = ReloadSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.quick"):
     """Run the quick checks of the doctor inside the hub, which knows its settings."""
 
-    result: ClassVar[Any] = list[Finding]
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[Finding]:
@@ -25,11 +24,5 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
 class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.accept-lost"):
     """Note that a person knows what is lost; return what was new to them, in English."""
 
-    result: ClassVar[Any] = list[str]
-
     async def perform(self, services: Services) -> list[str]:
         return await services.upkeep.lost_pictures.accept(COMMAND_LINE)
-
-
-#: Distinguished by their tags.
-AnyStatusRequest = RunQuickChecks | AcceptLostPictures

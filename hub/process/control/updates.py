@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
@@ -26,13 +26,7 @@ class InstallUpdate(ControlRequest[None], frozen=True, tag="update.install"):
 class GoBack(ControlRequest[str], frozen=True, tag="update.back"):
     """Return to the version before the last update. A running hub restarts. Returns the version."""
 
-    result: ClassVar[Any] = str
-
     async def perform(self, services: Services) -> str:
         await services.upkeep.updates.load()
         faults = [fault.code for fault in services.upkeep.health.faults()]
         return await services.upkeep.updates.go_back(COMMAND_LINE, faults)
-
-
-#: Distinguished by their tags.
-AnyUpdateRequest = InstallUpdate | GoBack
