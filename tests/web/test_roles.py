@@ -189,6 +189,7 @@ GET /reports/{kind}.xlsx
 POST /reviewed
 GET /search/export/csv
 GET /search/export/print
+GET /search/export/print/{seq}
 GET /search/export/zip
 GET /search/saved
 POST /search/saved

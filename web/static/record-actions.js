@@ -1,12 +1,8 @@
-// What can be done with a record only by a script: copy its link, and print it.
+// What can be done with a record only by a script: copy its link.
 
 const SHOWN_MS = 2_000;
 
 export function offerActions(root) {
-  for (const button of root.querySelectorAll("[data-print-record]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => print());
-  }
   // Browsers allow the clipboard on secure origins only.
   if (!navigator.clipboard) return;
   for (const button of root.querySelectorAll("[data-copy-link]")) {

@@ -59,6 +59,7 @@ _PAGES = (
     "/search?person=%E7%8E%8B%E8%8A%B3",
     "/search/saved",
     "/search/export/print",
+    "/search/export/print/1",
     "/photo-search",
     "/evidence",
     "/firmware",

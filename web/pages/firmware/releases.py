@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Release
 from web import auth
@@ -14,6 +14,7 @@ from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import campaign_row, release_row, release_rows
 from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_names import camera_name
 
 blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
 
@@ -121,21 +122,13 @@ async def downloads() -> Response:
 def _download_row(download: Download) -> DownloadRow:
     return DownloadRow(
         download=download,
-        camera=_camera_name(download.did),
+        camera=camera_name(auth.services(), download.did).name,
         file=_file_name(download),
         size=size_text(download.size),
         percent=download.covered * 100 // download.size,
         began=moment(download.started_at),
         ended=moment(download.ended_at),
     )
-
-
-def _camera_name(did: str) -> str:
-    try:
-        device = auth.services().cameras.devices.get(did)
-    except NoSuchResource:
-        return did
-    return device.name or device.sn
 
 
 def _file_name(download: Download) -> str:

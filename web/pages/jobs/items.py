@@ -8,7 +8,6 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from hub.errors import NoSuchResource
 from hub.services.access.users import User
 from hub.services.commands.many import DeviceOutcome, ManySubject
 from hub.services.jobs.jobs import Job, JobItem, JobKind
@@ -20,6 +19,7 @@ from web.pages.camera.settings.forms import describe_changes
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.people.import_texts import describe_refusal
+from web.pages.shown.camera_names import camera_name
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def describe_subject(job: Job) -> str:
     if job.kind == "settings":
         return _describe_settings(_decode(job.subject, ManySubject))
     did = _decode(job.subject, _OneDevice)
-    return _device_name(did.did) if did else ""
+    return camera_name(auth.services(), did.did).name if did else ""
 
 
 def _describe_settings(subject: ManySubject | None) -> str:
@@ -135,11 +135,9 @@ def _device(item: JobItem) -> ItemText | None:
     outcome = _decode(item.detail, DeviceOutcome)
     if outcome is None:
         return None
-    try:
-        device = auth.services().cameras.devices.get(outcome.did)
-    except NoSuchResource:
-        return ItemText(outcome.did, "", gettext("The camera was removed."))
-    return ItemText(device.name or device.sn, f"/cameras/{device.did}", _answer(item, outcome))
+    camera = camera_name(auth.services(), outcome.did)
+    answer = _answer(item, outcome) if camera.url else gettext("The camera was removed.")
+    return ItemText(camera.name, camera.url, answer)
 
 
 def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
@@ -189,15 +187,8 @@ def _compared(item: JobItem) -> ItemText | None:
         "differing": found.differing,
         "unknown": found.unknown,
     }
-    return ItemText(_device_name(found.did), f"/cameras/{found.did}/people", text)
-
-
-def _device_name(did: str) -> str:
-    try:
-        device = auth.services().cameras.devices.get(did)
-    except NoSuchResource:
-        return did
-    return device.name or device.sn
+    name = camera_name(auth.services(), found.did).name
+    return ItemText(name, f"/cameras/{found.did}/people", text)
 
 
 _DESCRIBE: dict[JobKind, Callable[[JobItem], ItemText | None]] = {

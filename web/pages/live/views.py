@@ -28,6 +28,7 @@ from web.pages.layout import page, wants_part
 from web.pages.live.record_links import more_links, recordings_url
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 from web.pages.search.record_place import RecordPlace, searched_place
+from web.pages.shown.camera_names import CameraName, camera_name
 from web.pages.shown.camera_rows import ShownState, shown_state
 from web.pages.shown.known_people import known_people, make_group_cards
 from web.pages.shown.record_cards import (
@@ -327,6 +328,10 @@ async def record(seq: int) -> Response:
         area="live",
         record=found,
         card=make_card(found, people),
+        # As it was called then.
+        camera=CameraName(
+            found.device_name or found.sn, camera_name(auth.services(), found.did).url
+        ),
         person=person,
         known_badge=list_badge(person.category) if person else None,
         shows_person=shows_person(found),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from hub.errors import NoSuchResource
 from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
 from hub.services.people.register import PersonName
 from web import auth, language
@@ -15,6 +14,7 @@ from web.pages.camera.layout import device_picture_url
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.people.photo_picker import PictureSource
+from web.pages.shown.camera_names import camera_name
 from web.pages.shown.known_people import RecognisedView, people_named, recognised_view
 
 #: A result may have thousands of hits; only the best are shown.
@@ -72,21 +72,13 @@ async def search_result(found: SearchResult) -> FoundView:
     )
 
 
-def _camera_name(did: str) -> str:
-    try:
-        device = auth.services().cameras.devices.get(did)
-    except NoSuchResource:
-        return did
-    return device.name or device.sn
-
-
 def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
     source = PictureSource(did=hit.did, path=hit.picture).query if hit.picture else ""
     return HitCard(
         key=f"{hit.did}-{hit.time}-{hit.score}-{hit.picture}",
         score="" if hit.score is None else gettext("%(n)s%% match") % {"n": hit.score},
         time=language.current().camera_time(hit.time),
-        camera=_camera_name(hit.did),
+        camera=camera_name(auth.services(), hit.did).name,
         camera_url=f"/cameras/{hit.did}",
         picture=device_picture_url(hit.did, hit.picture) if hit.picture else "",
         add=f"/people/add?{source}" if source else "",
@@ -101,7 +93,7 @@ def _asked(camera: CameraSearch) -> AskedCamera:
         text = ngettext("%(n)s match", "%(n)s matches", camera.total) % {"n": camera.total}
     return AskedCamera(
         did=camera.did,
-        name=_camera_name(camera.did),
+        name=camera_name(auth.services(), camera.did).name,
         look=ITEM_LOOKS[camera.state],
         icon=ITEM_ICONS[camera.state],
         text=text,

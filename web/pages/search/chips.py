@@ -17,6 +17,7 @@ from web.pages.labels import KINDS
 from web.pages.search.attribute_fields import attribute_text
 from web.pages.search.period import SearchPeriod, When
 from web.pages.search.question import Question
+from web.pages.shown.camera_names import camera_name
 from web.pages.shown.record_cards import table_text
 from web.pages.times import to_ms
 
@@ -58,7 +59,8 @@ def _place_and_time(question: Question) -> Iterator[tuple[str, str, Question]]:
         yield text, "clock", replace(question, period=SearchPeriod())
     for did in question.dids:
         others = tuple(one for one in question.dids if one != did)
-        yield camera_name(did), "camera", replace(question, dids=others)
+        kept = gettext("Camera %(did)s") % {"did": did}  # removed since the address was saved
+        yield camera_name(auth.services(), did, kept).name, "camera", replace(question, dids=others)
     for id in question.groups:
         rest = tuple(one for one in question.groups if one != id)
         yield _group_name(id), "camera", replace(question, groups=rest)
@@ -114,14 +116,6 @@ def period_text(period: SearchPeriod) -> str:
         day = gettext(today)
     values = {"day": day, "time": f"{period.around:%H:%M}"}
     return gettext("%(day)s, about %(time)s") % values
-
-
-def camera_name(did: str) -> str:
-    try:
-        device = auth.services().cameras.devices.get(did)
-    except NoSuchResource:  # removed since the address was saved
-        return gettext("Camera %(did)s") % {"did": did}
-    return device.name or device.sn
 
 
 def _group_name(id: int) -> str:

@@ -17,6 +17,7 @@ from web.language import gettext
 from web.pages.labels import hub_sentence
 from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
+from web.pages.shown.camera_names import CameraName, camera_name
 from web.pages.shown.record_cards import CardPicture, PlateView, card_pictures, make_card
 
 #: Names of cameras in one line; the others are counted.
@@ -24,8 +25,8 @@ _MAX_NAMES = 3
 
 
 class AlarmCard(Struct, frozen=True, kw_only=True):
-    """`since`: when it became new. `cameras`: their names, the one that saw it last first; `place`:
-    the first of them in one line. `comment`: what the register or the watch list says. `again`: who
+    """`since`: when it became new. `cameras`: the one that saw it last first; `places`: the first
+    ones, and `place` in one line. `comment`: what the register or the watch list says. `again`: who
     acknowledged it before it was new again, or "". `is_stored`: otherwise it has no page and cannot
     be acknowledged. `problem`: the code of a problem of the hub, or "". `picture`: of the last
     record. `photo_url`: the register's photo, or "".
@@ -43,7 +44,8 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     state_text: str
     title: str
     plate: PlateView | None
-    cameras: list[str]
+    cameras: list[CameraName]
+    places: list[CameraName]
     place: str
     comment: str
     again: str
@@ -67,7 +69,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     @property
     def where(self) -> str:
         """Where it was seen last; "" if the title names the camera, or there is none."""
-        return "" if self.kind == "offline" or not self.cameras else self.cameras[0]
+        return "" if self.kind == "offline" or not self.cameras else self.cameras[0].name
 
 
 async def make_alarm_cards(
@@ -111,12 +113,13 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
 def make_alarm_card(
     hub: Services, alarm: Alarm, record: Record | None = None, photo_url: str = ""
 ) -> AlarmCard:
-    cameras = _camera_names(hub, alarm)
-    place = _place(cameras)
+    cameras, url = _cameras(hub, alarm), f"/alarms/{alarm.seq}"
+    places = _places(cameras, url)
+    place = gettext(", ").join(one.name for one in places)
     pictures = [] if record is None else card_pictures(record)
     return AlarmCard(
         seq=alarm.seq,
-        url=f"/alarms/{alarm.seq}",
+        url=url,
         last_url=f"/records/{alarm.last_seq}",
         kind=alarm.kind,
         kind_text=_kind_text(alarm),
@@ -128,6 +131,7 @@ def make_alarm_card(
         title=_title(alarm, place),
         plate=_plate(alarm, record),
         cameras=cameras,
+        places=places,
         place=place,
         comment=alarm.detail.entry_note,
         again="",
@@ -186,24 +190,17 @@ def _plate(alarm: Alarm, record: Record | None) -> PlateView | None:
     return PlateView(alarm.detail.plate, seen.colour if seen else "plain")
 
 
-def _place(cameras: list[str]) -> str:
-    names = cameras[:_MAX_NAMES]
-    if (others := len(cameras) - len(names)) > 0:
-        names.append(gettext("%(n)s more") % {"n": others})
-    return gettext(", ").join(names)
+def _places(cameras: list[CameraName], url: str) -> list[CameraName]:
+    """The first of the cameras, and how many others there are, which the alarm's page names."""
+    others = gettext("%(n)s more") % {"n": len(cameras) - _MAX_NAMES}
+    rest = [CameraName(others, url)] if len(cameras) > _MAX_NAMES else []
+    return cameras[:_MAX_NAMES] + rest
 
 
-def _camera_names(hub: Services, alarm: Alarm) -> list[str]:
-    """The names of the cameras today, the latest first; of removed ones what is known still."""
+def _cameras(hub: Services, alarm: Alarm) -> list[CameraName]:
+    """The cameras as they are called today, the latest first; of removed ones what is kept."""
     # The name that the alarm keeps is that of its first record: of several cameras it does not say
     # of which.
     kept = alarm.detail.device_name if len(alarm.dids) == 1 else ""
-    return [_camera_name(hub, did, kept) for did in reversed(alarm.dids)]
-
-
-def _camera_name(hub: Services, did: str, kept: str) -> str:
-    try:
-        device = hub.cameras.devices.get(did)
-    except NoSuchResource:
-        return kept or gettext("removed camera %(did)s") % {"did": did}
-    return device.name or device.sn
+    removed = gettext("removed camera %(did)s")
+    return [camera_name(hub, did, kept or removed % {"did": did}) for did in reversed(alarm.dids)]

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from hub.services.alarms.alarms import Severity
 from hub.services.alarms.rules import MAX_RULES, AlarmRule
 from hub.services.devices.views import DeviceView
@@ -24,6 +24,7 @@ from web.pages.choices import Choice, choices
 from web.pages.faults import NotHere
 from web.pages.layout import redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
+from web.pages.shown.camera_names import camera_name
 from web.pages.site.layout import site_page
 from web.pages.times import now_here, read_moment, to_ms
 
@@ -149,15 +150,8 @@ def _where(rule: AlarmRule) -> str:
         return gettext("all cameras")
     groups = {one.id: one.name for one in auth.services().people.groups.list()}
     names = [groups.get(id, f"#{id}") for id in rule.groups]
-    names += [_camera_name(did) for did in rule.dids]
+    names += [camera_name(auth.services(), did).name for did in rule.dids]
     return _list(names)
-
-
-def _camera_name(did: str) -> str:
-    try:
-        return _display_name(auth.services().cameras.devices.get(did))
-    except NoSuchResource:
-        return did
 
 
 def _display_name(device: DeviceView) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.labels import size_text
 from web.pages.layout import make_url, page, redirect_to
+from web.pages.shown.camera_names import CameraName, camera_name
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_erasures", __name__, url_prefix="/site/erasures")
@@ -51,7 +53,7 @@ class ErasedPersonRow(Struct, frozen=True):
     match: PersonMatch | None
     form: ErasureForm
     preview: Preview
-    cameras: str
+    cameras: list[CameraName]
     in_register: bool
     #: Targets that are told the number.
     told: tuple[str, ...]
@@ -72,7 +74,7 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     last_day: str
     kept: int
     kept_seqs: tuple[int, ...]
-    cameras: list[str]
+    cameras: list[CameraName]
     copies: tuple[str, ...]
     targets: tuple[str, ...]
 
@@ -195,16 +197,18 @@ async def _subject(form: ErasureForm) -> Subject:
 
 
 def _person_row(found: Erasable, form: ErasureForm) -> ErasedPersonRow:
-    cameras = ", ".join(map(_camera_name, found.preview.dids))
-    return ErasedPersonRow(found.match, form, found.preview, cameras, found.in_register, found.told)
+    return ErasedPersonRow(
+        found.match,
+        form,
+        found.preview,
+        _cameras(found.preview.dids),
+        found.in_register,
+        found.told,
+    )
 
 
-def _camera_name(did: str) -> str:
-    try:
-        device = auth.services().cameras.devices.get(did)
-    except NoSuchResource:
-        return did
-    return device.name or device.sn
+def _cameras(dids: Iterable[str]) -> list[CameraName]:
+    return [camera_name(auth.services(), did) for did in dids]
 
 
 def _erasure_row(erasure: Erasure) -> ErasureRow:
@@ -223,7 +227,7 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
         last_day=report.last_day,
         kept=report.kept,
         kept_seqs=report.kept_seqs,
-        cameras=[_camera_name(did) for did in report.dids],
+        cameras=_cameras(report.dids),
         copies=report.copies,
         targets=report.targets,
     )

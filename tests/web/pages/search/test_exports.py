@@ -19,7 +19,7 @@ from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDeta
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
-from web.pages.search.export import csv_export, found_records, printed
+from web.pages.search.export import csv_export, found_records
 from web.pages.search.export import views as export_views
 
 HOUR = 3_600_000
@@ -191,10 +191,32 @@ async def test_the_page_to_print_says_when_by_both_clocks_and_who_exported_it(
     assert re.findall(r"<h2>(\d\. \w+)", guard.text) == ["1. Anna", "2. Anna"]
 
 
+async def test_one_record_is_printed_like_an_answer(site: PageSite, guard: Visitor) -> None:
+    await guard.get("/records/1")
+    assert 'href="/search/export/print/1"' in guard.text
+    assert 'href="/cameras/1">Main gate</a>' in guard.text
+    await guard.get("/search/export/print/1")
+    digest = hashlib.sha256(site.draw("face", 1)).hexdigest()
+    for text in (
+        "<h1>Record 1</h1>",
+        'href="/records/1">Back',
+        "<dd>guard, 25 Nov 2026 20:00:00</dd>",
+        "<dd>Main gate (Y3CA9PGDTKM0001)</dd>",
+        f"SHA-256 checksum <code>{digest}</code>",
+        "<h2>Anna",
+    ):
+        assert text in guard.text, text
+    assert ("user guard", "record.export", "print seq=1") in await site.audited()
+    assert (await guard.get("/search/export/print/99")).status_code == 404
+    viewer = await Visitor.signed_in(site, "viewer")
+    await viewer.get("/records/1")
+    assert "/search/export/" not in viewer.text
+
+
 async def test_a_page_to_print_that_is_cut_off_says_so(
     site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printed, "MOST_RECORDS", 2)
+    monkeypatch.setattr(export_views, "MOST_PRINTED", 2)
     await guard.get("/search/export/print")
     assert guard.text.count('class="print-record"') == 2
     assert "There are more records than" in guard.text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.search.export.found_records import FoundRecords
-from web.pages.search.question import Question
+from web.pages.hold_export.response import picture_pieces
 from web.pages.shown.known_people import make_cards
 from web.pages.shown.record_cards import (
     CardPicture,
@@ -18,9 +18,6 @@ from web.pages.shown.record_cards import (
     card_pictures,
     record_fields,
 )
-
-#: More would be a book, and its pictures too many for one page of a browser.
-MOST_RECORDS = 100
 
 
 class PrintedPicture(Struct, frozen=True):
@@ -37,42 +34,25 @@ class PrintedRecord(Struct, frozen=True, kw_only=True):
     pictures: list[PrintedPicture]
 
 
-class PrintedAnswer(Struct, frozen=True):
-    """`is_cut`: there are more records."""
-
-    records: list[PrintedRecord]
-    is_cut: bool
-
-
-async def printed_answer(question: Question, *, sees_numbers: bool) -> PrintedAnswer:
-    """The records in the order of the question, at most MOST_RECORDS."""
-    services = auth.services()
-    found = FoundRecords(
-        services, question.filter(services), most=MOST_RECORDS, sees_numbers=sees_numbers
-    )
-    newest_first = question.is_newest_first
-    records = [record async for record in found.each(newest_first=newest_first)]
-    cards = await make_cards(records)
-    return PrintedAnswer(
-        [
-            PrintedRecord(
-                record=record,
-                card=card,
-                fields=record_fields(record),
-                pictures=[
-                    PrintedPicture(picture, await _digest(found, record.seq, picture.image.name))
-                    for picture in card_pictures(record)
-                ],
-            )
-            for record, card in zip(records, cards, strict=True)
-        ],
-        found.is_cut,
-    )
+async def printed_records(records: Sequence[Record]) -> list[PrintedRecord]:
+    """Records as they are printed, with the checksums of their pictures."""
+    return [
+        PrintedRecord(
+            record=record,
+            card=card,
+            fields=record_fields(record),
+            pictures=[
+                PrintedPicture(picture, await _digest(record.seq, picture.image.name))
+                for picture in card_pictures(record)
+            ],
+        )
+        for record, card in zip(records, await make_cards(records), strict=True)
+    ]
 
 
-async def _digest(found: FoundRecords, seq: int, name: str) -> str:
+async def _digest(seq: int, name: str) -> str:
     digest, is_there = hashlib.sha256(), False
-    async for piece in found.picture(seq, name):
+    async for piece in picture_pieces(auth.services(), seq, name):
         digest.update(piece)
         is_there = True
     return digest.hexdigest() if is_there else ""

@@ -6,6 +6,8 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.services.access.users import User
+from hub.services.people.masking import masked_record
+from hub.wire.uploads.records import Record
 from web import auth, language
 from web.language import gettext
 from web.pages.hold_export import export, response
@@ -13,8 +15,7 @@ from web.pages.layout import page
 from web.pages.search.chips import question_text
 from web.pages.search.export import csv_export
 from web.pages.search.export.found_records import FoundRecords
-from web.pages.search.export.printed import MOST_RECORDS as MOST_PRINTED
-from web.pages.search.export.printed import printed_answer
+from web.pages.search.export.printed import printed_records
 from web.pages.search.question import Question, read_question, read_sent
 from web.pages.times import now_here
 
@@ -22,6 +23,8 @@ blueprint = Blueprint("search_export", __name__, url_prefix="/search/export")
 
 #: With three pictures each, about as much as a USB stick of today holds.
 MOST_IN_ZIP = 20_000
+#: More would be a book, and its pictures too many for one page of a browser.
+MOST_PRINTED = 100
 _MOST_NOTED = 300
 
 
@@ -55,15 +58,35 @@ async def zip() -> Response:
 @blueprint.get("/print", role="guard")
 async def print_page() -> Response:
     me, question = await _begin("print")
+    asked = await question_text(question) or gettext("All records")
+    found = _found(question, me, MOST_PRINTED)
+    records = [one async for one in found.each(newest_first=question.is_newest_first)]
+    return await _print_page(asked, records, back=question.url(), is_cut=found.is_cut)
+
+
+@blueprint.get("/print/<int:seq>", role="guard")
+async def print_record(seq: int) -> Response:
+    services = auth.services()
+    record = await services.records.log.get(seq)
+    await services.core.audit.require(auth.actor(), "record.export", f"print seq={seq}")
+    shown = record if auth.reaches(auth.user(), "admin") else masked_record(record)
+    asked = gettext("Record %(name)s") % {"name": seq}
+    return await _print_page(asked, [shown], back=f"/records/{seq}")
+
+
+async def _print_page(
+    asked: str, records: list[Record], *, back: str, is_cut: bool = False
+) -> Response:
     return await page(
         "search/print.html",
         area="search",
-        asked=await question_text(question) or gettext("All records"),
-        answer=await printed_answer(question, sees_numbers=auth.reaches(me, "admin")),
+        asked=asked,
+        records=await printed_records(records),
+        is_cut=is_cut,
         most=MOST_PRINTED,
         exported_at=int(auth.services().core.clock.likely_time() * 1000),
         zone_name=auth.services().core.site.zone_name(),
-        back=question.url(),
+        back=back,
     )
 
 
