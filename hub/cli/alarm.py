@@ -13,6 +13,8 @@ from hub.cli.options import data_option
 if TYPE_CHECKING:
     from hub.services.alarms.alarms import Alarm
 
+#: How many of the alarms that it changed the API answers with.
+_MAX_ANSWERED = 200
 _SEQS = click.argument(
     "seqs", metavar="SEQ...", type=click.IntRange(1, 2**63 - 1), nargs=-1, required=True
 )
@@ -61,10 +63,7 @@ def list_alarms(
 @data_option()
 def acknowledge(data_dir: Path, seqs: tuple[int, ...], note: str) -> None:
     """Acknowledge alarms by their numbers (SEQ)."""
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import AcknowledgeAlarms
-
-    _report(seqs, execute(data_dir, AcknowledgeAlarms(seqs, note)))
+    _change(data_dir, "ack", seqs, note)
 
 
 @alarm.command("close")
@@ -73,16 +72,19 @@ def acknowledge(data_dir: Path, seqs: tuple[int, ...], note: str) -> None:
 @data_option()
 def close(data_dir: Path, seqs: tuple[int, ...], note: str) -> None:
     """Close alarms by their numbers (SEQ)."""
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import CloseAlarms
-
-    _report(seqs, execute(data_dir, CloseAlarms(seqs, note)))
+    _change(data_dir, "close", seqs, note)
 
 
-def _report(seqs: tuple[int, ...], changed: list[int]) -> None:
+def _change(data_dir: Path, step: str, seqs: tuple[int, ...], note: str) -> None:
     """Print which alarms were not changed. Raises StartFault if none was."""
+    from hub.cli.requests import call_api
     from hub.errors import StartFault
 
+    changed: set[int] = set()
+    for start in range(0, len(seqs), _MAX_ANSWERED):
+        body = {"seqs": seqs[start : start + _MAX_ANSWERED], "note": note}
+        answer = call_api(data_dir, "POST", "alarms", step, body=body)
+        changed.update(one["seq"] for one in answer["items"])
     if rest := [str(seq) for seq in dict.fromkeys(seqs) if seq not in changed]:
         text = f"not changed, because it is closed or so already, or no alarm: {' '.join(rest)}"
         if not changed:

@@ -18,7 +18,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, DeviceSilent
-from hub.process.control.firmware import StartCampaign
 from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
 from hub.store.tables.devices import UnsignedPins
@@ -31,6 +30,7 @@ from tests.support.firmware import FirmwareSite
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.simulated_link import SimulatedLink
 from web.api.devices.many import COMMANDS as MANY
+from web.api.owner import answer_owner
 from web.pages.camera.settings.forms import param_values
 
 ROOT = Path(__file__).parents[2]
@@ -227,7 +227,8 @@ async def test_firmware_by_the_api_needs_the_right_and_is_in_the_audit_log(
 async def test_firmware_by_the_command_line_is_in_the_audit_log(
     site: PageSite, link: SimulatedLink
 ) -> None:
-    await StartCampaign(1, ("1",)).perform(site.services)
+    body = b'{"release": 1, "dids": ["1"]}'
+    await answer_owner(Visitor(site).app, "POST", "firmware/campaigns", body)
     assert ("command line", "campaign.start") in await actions(site)
 
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 @data_option()
 def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> None:
     """Start a campaign for RELEASE, first on the first DID; print its number."""
-    from hub.cli.requests import execute
-    from hub.process.control.firmware import StartCampaign
+    from hub.cli.requests import call_api, list_api
 
     if to_all == bool(dids):
         raise click.UsageError("give either the cameras or --all")
-    click.echo(execute(data_dir, StartCampaign(release, None if to_all else dids)))
+    if to_all:
+        dids = tuple(one["did"] for one in list_api(data_dir, "devices") if one["enabled"])
+    body = {"release": release, "dids": dids}
+    click.echo(call_api(data_dir, "POST", "firmware", "campaigns", body=body)["id"])
 
 
 @click.command("campaigns")

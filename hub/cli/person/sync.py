@@ -11,7 +11,6 @@ from hub.cli.options import data_option
 
 if TYPE_CHECKING:
     from hub.process.control.people_sync import DeviceSync
-    from hub.services.people.sync.people_sync import PersonOnDevice
 
 DECISIONS = ("compare", "take-over", "remove-unknown", "leave-alone", "manage")
 
@@ -40,17 +39,17 @@ def sync(
     as_json: bool,
 ) -> None:
     """Show the sync state of each camera, or of the person PID on each camera."""
-    from hub.cli.requests import execute
-    from hub.process.control.people_sync import DecideSync, RetrySync
+    from hub.cli.requests import call_api, execute
+    from hub.process.control.people_sync import RetrySync
 
     if decision is not None and (did is None or pid is not None or retry):
         raise click.UsageError("--decide needs --device, without PID and --retry")
     if did is not None and decision is None and not retry:
         raise click.UsageError("--device needs --retry or --decide")
     if decision is not None and did is not None:
-        job = execute(data_dir, DecideSync(did, decision))
-        if job is not None:
-            click.echo(f"job {job}")
+        answer = call_api(data_dir, "POST", "devices", did, "people", decision)
+        if "id" in answer:
+            click.echo(f"job {answer['id']}")
     elif retry:
         execute(data_dir, RetrySync(did, pid))
     elif pid is not None:
@@ -61,10 +60,9 @@ def sync(
 
 def _show_person(data_dir: Path, pid: str, *, as_json: bool) -> None:
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.people_sync import ShowSync
+    from hub.cli.requests import call_api
 
-    found = execute(data_dir, ShowSync(pid))
+    found = call_api(data_dir, "GET", "people", pid, "sync")["items"]
     if as_json:
         print_json(found)
     else:
@@ -84,8 +82,8 @@ def _show_devices(data_dir: Path, *, as_json: bool) -> None:
     print_table(head, map(_device_cells, found))
 
 
-def _person_cells(one: PersonOnDevice) -> tuple[str, ...]:
-    return one.did, one.state, "" if one.code is None else str(one.code), one.msg
+def _person_cells(one: dict[str, Any]) -> tuple[str, ...]:
+    return one["did"], one["state"], "" if one["code"] is None else str(one["code"]), one["msg"]
 
 
 def _device_cells(one: DeviceSync) -> tuple[str, ...]:

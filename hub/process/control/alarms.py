@@ -36,28 +36,6 @@ class ActiveAlarms(ControlRequest[list[Alarm]], frozen=True, tag="alarm.active")
         return list(services.alarms.raised.active())
 
 
-class AcknowledgeAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.ack"):
-    """Acknowledge alarms; return the seqs of those that it changed."""
-
-    seqs: tuple[int, ...]
-    note: str
-
-    async def perform(self, services: Services) -> list[int]:
-        changes = await services.alarms.raised.acknowledge(self.seqs, self.note, COMMAND_LINE)
-        return [change.alarm.seq for change in changes]
-
-
-class CloseAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.close"):
-    """Close alarms; return the seqs of those that it changed."""
-
-    seqs: tuple[int, ...]
-    note: str
-
-    async def perform(self, services: Services) -> list[int]:
-        changes = await services.alarms.raised.close(self.seqs, self.note, COMMAND_LINE)
-        return [change.alarm.seq for change in changes]
-
-
 class ListPlateLists(ControlRequest[list[PlateList]], frozen=True, tag="plate-list.list"):
     """Return the watch lists."""
 

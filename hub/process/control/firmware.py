@@ -50,21 +50,6 @@ class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.lis
         return list(services.firmware.releases.all())
 
 
-class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
-    """Start a campaign; `dids` None means every enabled device. Returns its id."""
-
-    release: int
-    dids: tuple[str, ...] | None
-
-    async def perform(self, services: Services) -> int:
-        dids = self.dids
-        if dids is None:
-            dids = tuple(device.did for device in services.cameras.devices.list() if device.enabled)
-        started = await services.firmware.campaigns.start(self.release, dids)
-        await services.core.audit.add(COMMAND_LINE, "campaign.start", str(started.id))
-        return started.id
-
-
 class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.list"):
     """List all campaigns, or only the one with this id."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.sync.decisions import LongDecision
 from hub.services.people.sync.numbers import DeviceNumbers
-from hub.services.people.sync.people_sync import PersonOnDevice
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -33,15 +31,6 @@ class ListSync(ControlRequest[list[DeviceSync]], frozen=True, tag="sync.list"):
         ]
 
 
-class ShowSync(ControlRequest[list[PersonOnDevice]], frozen=True, tag="sync.show"):
-    """Read where a person is on the devices."""
-
-    pid: str
-
-    async def perform(self, services: Services) -> list[PersonOnDevice]:
-        return await services.people.sync.of_person(self.pid)
-
-
 class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
     """Try again what devices refused: one device, one person, or all without either."""
 
@@ -50,21 +39,3 @@ class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
 
     async def perform(self, services: Services) -> None:
         await services.people.sync.retry(self.did, self.pid, by=COMMAND_LINE)
-
-
-class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
-    """Decide about the people on a device; return the id of the job, if that takes long."""
-
-    did: str
-    decision: LongDecision | Literal["leave-alone", "manage"]
-
-    async def perform(self, services: Services) -> int | None:
-        decisions = services.people.sync.decisions
-        match self.decision:
-            case "leave-alone":
-                await decisions.leave_alone(self.did, by=COMMAND_LINE)
-            case "manage":
-                await decisions.manage(self.did, by=COMMAND_LINE)
-            case _:
-                return (await decisions.start(self.decision, self.did, by=COMMAND_LINE)).id
-        return None
