@@ -113,6 +113,7 @@ async def day(did: int, day: str) -> Response:
             "camera/recordings/_day_end.html",
             query={"around": around} if around else {},
             is_first=position.page is None,
+            around=around,
         )
 
     return await streamed_camera_page(
