@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import to_builtins
 
 from hub.__main__ import _failed
 from hub.cli.device.trace import _print
@@ -43,7 +44,7 @@ def test_a_trace_holds_no_control_characters(
     ring = new_traces().open()
     ring.received(frame)
     for shown in render_frames(ring.entries()):
-        _print(shown)
+        _print(to_builtins(shown))
     out = capsys.readouterr().out
     assert "x1b" in out or "x9b" in out
     assert not set(out) & {"\x1b", "\x9b"}

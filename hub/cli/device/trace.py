@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from hub.cli.options import data_option
-
-if TYPE_CHECKING:
-    from hub.services.devices.frame_trace import TracedFrame
+from hub.errors import StartFault
 
 #: How long one request to the running hub waits for a frame.
 _WAIT_SECONDS = 10
@@ -38,36 +36,45 @@ def trace(data_dir: Path, device: str, follow: bool, as_json: bool) -> None:
             _print(frame)
 
 
-def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[TracedFrame]:
-    from hub.cli.requests import execute
-    from hub.process.control.devices import TraceDevice
+def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[dict[str, Any]]:
+    from hub.cli.requests import call_api
+    from hub.wire.times import parse_rfc3339
 
-    after, seconds = 0, 0
+    path: tuple[str, ...] = ("devices", device, "trace")
+    after = wait = 0
     while True:
-        frames = execute(data_dir, TraceDevice(device, after, seconds))
-        yield from frames
+        try:
+            found = call_api(data_dir, "GET", *path, needs_hub=True, after=after, wait=wait)
+        except StartFault:
+            if len(path) > 3:
+                raise
+            path = ("devices", "waiting", device, "trace")
+            continue
+        for frame in found["items"]:
+            at = parse_rfc3339(frame.pop("time"), "time")
+            given = {name: value for name, value in frame.items() if value not in (None, "")}
+            yield {"number": given.pop("number"), "at": at, **given}
         if not follow:
             return
-        after = frames[-1].number if frames else after
-        seconds = _WAIT_SECONDS
+        after, wait = found["next"], _WAIT_SECONDS
 
 
-def _print(frame: TracedFrame) -> None:
+def _print(frame: dict[str, Any]) -> None:
     from hub.cli.output import print_line
 
     print_line("  ".join(_cells(frame)))
-    if frame.text:
-        print_line(f"    {frame.text}")
+    if "text" in frame:
+        print_line(f"    {frame['text']}")
 
 
-def _cells(frame: TracedFrame) -> tuple[str, ...]:
-    at = time.localtime(frame.at // 1000)
-    took = "" if frame.duration_ms is None else f"{frame.duration_ms:g} ms"
+def _cells(frame: dict[str, Any]) -> tuple[str, ...]:
+    at = time.localtime(frame["at"] // 1000)
+    took = f"{frame['duration_ms']:g} ms" if "duration_ms" in frame else ""
     return (
-        f"{time.strftime('%H:%M:%S', at)}.{frame.at % 1000:03}",
-        f"{frame.direction:<3}",
-        f"{frame.kind:<7}",
-        f"{frame.uri} {'' if frame.code is None else frame.code}".strip().ljust(32),
-        f"{frame.size:>7} B",
+        f"{time.strftime('%H:%M:%S', at)}.{frame['at'] % 1000:03}",
+        f"{frame['direction']:<3}",
+        f"{frame['kind']:<7}",
+        f"{frame.get('uri', '')} {frame.get('code', '')}".strip().ljust(32),
+        f"{frame['size']:>7} B",
         f"{took:>10}",
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.devices.csv_import import DeviceCsv
-from hub.services.devices.frame_trace import TracedFrame
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -31,26 +29,6 @@ class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
     async def perform(self, services: Services) -> None:
         await services.cameras.devices.remove_site_key()
         await services.core.audit.add(COMMAND_LINE, "site-key.remove", "")
-
-
-class TraceDevice(ControlRequest[list[TracedFrame]], frozen=True, tag="device.trace"):
-    """Return the traced frames with numbers above `after`.
-
-    `device` is a did, or the serial number of a pending device. If there are no such frames, the
-    hub waits for one for up to `seconds`.
-    """
-
-    device: str
-    after: int
-    seconds: float
-    needs_running_hub: ClassVar[bool] = True
-
-    async def perform(self, services: Services) -> list[TracedFrame]:
-        trace = services.cameras.trace
-        try:
-            return await trace.wait(self.device, self.after, self.seconds)
-        except NoSuchResource:
-            return await trace.wait_for_pending(self.device, self.after, self.seconds)
 
 
 class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
