@@ -178,6 +178,8 @@ class Camera:
 
     def on_answer(self) -> int:
         for payload in self.frames():
+            if self.tells_people(payload):
+                continue
             data = _FRAME.decode(payload).data
             if data.code != 200 or data.result is None:
                 raise ConnectionError(f"{data.code} {data.msg}")

@@ -1,0 +1,166 @@
+"""Count what the hub's loop does for a heartbeat, a command, a connect and a capture.
+
+    python -m tests.bench.costs
+
+Calls of functions and system calls do not depend on the machine, and hardly on what else it does:
+one operation follows the other. The exit status is 1 if one of them costs more than it may.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Thread
+
+import msgspec
+
+from tests.bench import bodies
+from tests.bench.cameras import CameraPool
+from tests.bench.counted_hub import PORT
+from tests.bench.hub_process import HOST, Hub, running_hub
+from tests.support.ports import free_port
+
+#: At most so many calls and system calls, of Python 3.11 to 3.13 the highest.
+MOST = {
+    "heartbeat": (252, 5),
+    "command": (945, 17),
+    "capture": (1145, 17),
+    "connect": (3050, 45),
+}
+#: How much more is tolerated, because of what the hub does beside it.
+_TOLERATED = 1.08
+_TIMES = 300
+_SECONDS = 60.0
+_COMMAND = b'{"uri":"/person/query","param":{"pid":"1001"}}'
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Of one operation, in the mean."""
+
+    calls: float
+    system_calls: float
+
+    def is_within(self, most: tuple[int, int]) -> bool:
+        return self.calls <= most[0] * _TOLERATED and self.system_calls <= most[1] * _TOLERATED
+
+
+class _Counts:
+    """Asks a counted hub."""
+
+    def __init__(self, port: int) -> None:
+        self._lines = socket.create_connection((HOST, port)).makefile("rwb", buffering=0)
+
+    def of(self, times: int, work: Callable[[], object]) -> Cost:
+        before = self._read()
+        work()
+        calls, system_calls = (now - then for now, then in zip(self._read(), before, strict=True))
+        return Cost(calls / times, system_calls / times)
+
+    def _read(self) -> tuple[int, int]:
+        self._lines.write(b"\n")
+        calls, system_calls = self._lines.readline().split()
+        return int(calls), int(system_calls)
+
+
+def measure(times: int = _TIMES) -> dict[str, Cost]:
+    """The costs of each operation, each done so many times."""
+    with _counted_hub(times + 1) as (hub, counts):
+        bearer = hub.bearer()
+        pool = CameraPool(hub.plan(1))
+        pool.connect()
+        camera = pool.cameras[0]
+        parts = bodies.capture_parts(int(time.time()))
+        upload = _Requests(hub, bodies.CAPTURE_PATH, camera.token, b'"code":200')
+        captures = [bodies.capture(parts, number) for number in range(times + 1)]
+        path = f"/api/hub/v1/devices/{camera.identity.did}/commands"
+        command = _Requests(hub, path, bearer.removeprefix("Bearer "), b'"pid":"1001"')
+        # The first of each prepares what the others use.
+        _beat(pool, 1)
+        upload.send(captures[:1])
+        _answer(pool, command, 1)
+        found = {
+            "heartbeat": counts.of(times, lambda: _beat(pool, times)),
+            "command": counts.of(times, lambda: _answer(pool, command, times)),
+            "capture": counts.of(times, lambda: upload.send(captures[1:])),
+        }
+        pools = [CameraPool(hub.plan(1, first=number)) for number in range(1, times + 1)]
+        found["connect"] = counts.of(times, lambda: [pool.connect() for pool in pools])
+        return found
+
+
+@contextmanager
+def _counted_hub(devices: int) -> Iterator[tuple[Hub, _Counts]]:
+    port = free_port()
+    os.environ[PORT] = str(port)
+    program = (sys.executable, "-m", "tests.bench.counted_hub")
+    settings = {"devices.max_requests_per_second": 1000}
+    with running_hub(tls=False, devices=devices, program=program, settings=settings) as hub:
+        yield hub, _Counts(port)
+
+
+def _beat(pool: CameraPool, times: int) -> None:
+    (camera,) = pool.cameras
+    camera.beats = 0
+
+    def step() -> int:
+        for payload in camera.frames():
+            if not camera.tells_people(payload):
+                camera.beats += 1
+                if camera.beats < times:
+                    camera.socket.send(camera.beat)
+        return selectors.EVENT_READ
+
+    camera.step = step
+    camera.socket.send(camera.beat)
+    pool.drive(time.perf_counter() + _SECONDS, lambda: camera.beats == times)
+
+
+def _answer(pool: CameraPool, command: _Requests, times: int) -> None:
+    """Let the camera answer commands that a program sends."""
+    (camera,) = pool.cameras
+    camera.step = camera.on_command
+    program = Thread(target=command.send, args=([_COMMAND] * times,))
+    program.start()
+    pool.drive(time.perf_counter() + _SECONDS, lambda: not program.is_alive())
+    assert command.sent == times, "the commands were not answered"
+
+
+class _Requests:
+    """A program, or a camera, that sends one request after the other."""
+
+    def __init__(self, hub: Hub, path: str, token: str, expected: bytes) -> None:
+        self._connection = http.client.HTTPConnection(HOST, hub.web_port, timeout=_SECONDS)
+        self._path, self._expected = path, expected
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        #: The number of requests that were answered as expected.
+        self.sent = 0
+
+    def send(self, sent: Sequence[bytes]) -> None:
+        self.sent = 0
+        for body in sent:
+            self._connection.request("POST", self._path, body, self._headers)
+            answer = self._connection.getresponse().read()
+            if self._expected not in answer:
+                raise SystemExit(f"{self._path} answered {answer!r}")
+            self.sent += 1
+
+
+def main() -> int:
+    status = 0
+    for name, cost in measure().items():
+        most = MOST[name]
+        verdict = "" if cost.is_within(most) else "   MISSED"
+        print(f"{name:10}{cost.calls:8.0f} calls, at most {most[0]}", end="")
+        print(f"{cost.system_calls:8.1f} system calls, at most {most[1]}{verdict}", flush=True)
+        status = status or bool(verdict)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
