@@ -103,19 +103,17 @@ class DeviceSocket(WebSocketConnection):
         Raises only what `handle` raises.
         """
         try:
-            while True:
+            while data := bytes(await self._stream.receive_some(_RECEIVE_BYTES)):
+                text = whole_text(data) if self._wsproto.is_between_frames() else None
+                if text is not None:
+                    await self._handle_data(text, handle, limit_rate, finished=True)
+                    continue
+                self._wsproto.receive_data(data)
                 for event in self._wsproto.events():
                     ending = await self._handle_event(event, handle, limit_rate)
                     if ending is not None:
                         return ending
-                data = bytes(await self._stream.receive_some(_RECEIVE_BYTES))
-                if not data:
-                    return Ending(ABNORMAL, "the peer ended the connection")
-                text = whole_text(data) if self._wsproto.is_between_frames() else None
-                if text is None:
-                    self._wsproto.receive_data(data)
-                else:
-                    await self._handle_data(text, handle, limit_rate, finished=True)
+            return Ending(ABNORMAL, "the peer ended the connection")
         except RemoteProtocolError as error:
             return await self._refuse(error)
         except _MessageRefused as refusal:

@@ -27,6 +27,8 @@ MAX_NESTED = 20_000
 #: How many bytes of a picture take as much time as an item, at most.
 ITEM_WEIGHT = 64
 
+#: A document that is not longer cannot weigh much, and is not looked at.
+_LIGHT_BYTES = 2048
 #: A longer document is always examined exactly.
 LONG_BYTES = 256 * 1024
 MAX_SHORT_TEXT_BYTES = 64 * 1024
@@ -61,6 +63,8 @@ def weight(data: bytes | str) -> int:
     For the choice between the loop and a thread. Counts every quotation mark, escaped ones too.
     What has none, such as a list of numbers, takes little time as long as it is short.
     """
+    if len(data) <= _LIGHT_BYTES:
+        return len(data)
     if isinstance(data, bytes):
         return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, b'"')
     return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, '"')
@@ -73,9 +77,12 @@ def check_limits(data: bytes, max_depth: int) -> None:
     Only what is outside of strings counts. The exact pass is left out for a short document that has
     few brackets, colons and commas at all.
     """
+    is_flat = len(data) <= LONG_BYTES and count_to(max_depth, data, b"[", b"{") <= max_depth
+    # One of so few bytes has no more colons and commas.
+    if is_flat and len(data) <= MAX_FIELDS:
+        return
     if (
-        len(data) <= LONG_BYTES
-        and count_to(max_depth, data, b"[", b"{") <= max_depth
+        is_flat
         and count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS
         and count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS
     ):
