@@ -45,6 +45,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from hub.reasons import Reason
+
 OK = 200
 
 #: Chapter 四, with the hub's own additions (D7): code -> meaning.
@@ -68,18 +70,22 @@ CODES: dict[int, str] = {
 
 
 class HubError(Exception):
-    """An error with a code of the protocol and a message for the caller."""
+    """An error with a code of the protocol and a message for the caller: a reason or a text."""
 
     code: ClassVar[int] = 503
     device_status: ClassVar[int] = 200
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str | Reason = "") -> None:
         super().__init__(message or CODES[self.code])
 
     @property
     def message(self) -> str:
         return str(self.args[0])
+
+    @property
+    def said(self) -> Reason:
+        return self.args[0] if isinstance(self.args[0], Reason) else Reason(self.message)
 
 
 class BadParameter(HubError):

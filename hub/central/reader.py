@@ -146,7 +146,7 @@ class Reader(NatsConnection):
         if found.error is not None and found.error.err_code == _NO_STREAM:
             return None
         if found.error is not None:
-            raise TryLater(f"stream {stream}: {found.error}")
+            raise TryLater(f"stream {stream}: {found.error.reason}")
         return found
 
     async def begin_again(self, stream: str, since: datetime | None) -> None:
@@ -161,7 +161,7 @@ class Reader(NatsConnection):
         await self._ask(f"CONSUMER.DELETE.{stream}.{CONSUMER}")
         found = await self._ask(f"CONSUMER.CREATE.{stream}.{CONSUMER}", body)
         if found.error is not None:
-            raise TryLater(f"stream {stream}: {found.error}")
+            raise TryLater(f"stream {stream}: {found.error.reason}")
 
     async def try_out(self, partition: int) -> str:
         """Store something that says nothing in a stream; return why it is refused, "" if it is not.
@@ -169,7 +169,9 @@ class Reader(NatsConnection):
         Raises TryLater.
         """
         ack = await self.publish(Message(f"sitehub.{partition}.{TRIAL}", {}, b"{}"))
-        return "" if ack.error is None else f"{stream_of(partition)} takes nothing: {ack.error}"
+        return (
+            "" if ack.error is None else f"{stream_of(partition)} takes nothing: {ack.error.reason}"
+        )
 
     async def consumed(self, stream: str) -> Consumed:
         """Return how far the consumer of a stream is. Raises TryLater."""

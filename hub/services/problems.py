@@ -7,10 +7,12 @@ Health finds them and the doctor too; alarms, metrics, the command line and the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
+from hub.reasons import Value
 from hub.store.alarms.alarm import Severity
 from hub.wire.uploads.records import problem_key
 
@@ -588,7 +590,7 @@ class HealthReason(Struct, frozen=True):
     """
 
     code: str
-    args: dict[str, str] = {}
+    args: Mapping[str, Value] = {}
     did: str = ""
     rows: str = ""
 

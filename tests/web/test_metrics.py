@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import __version__
 from hub.errors import CannotStoreNow
+from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import DeadLetter
 from hub.services.people.register import PersonChange
@@ -81,9 +82,11 @@ async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
     for name, begin in (("Wall", "beginning"), ("Centre", "now")):
         await targets.add("nats", url, name=name, begin=begin, by=COMMAND_LINE)  # type: ignore[arg-type]
         await hub.add_record()
-    await hub.hub.store.targets.hold(targets.get(1).target, "somebody must look")
+    await hub.hub.store.targets.hold(targets.get(1).target, Reason("somebody must look"))
     log_id = hub.services.records.log.log_id
-    await hub.hub.store.targets.add_dead_letter(DeadLetter(2, "record", log_id, 2, "large", 0))
+    await hub.hub.store.targets.add_dead_letter(
+        DeadLetter(2, "record", log_id, 2, Reason("large"), 0)
+    )
     found = await read(hub)
     assert [found["sitehub_target_behind_records", "nats", id] for id in "12"] == [2, 1]
     assert [found["sitehub_target_parked_records", "nats", id] for id in "12"] == [0, 1]

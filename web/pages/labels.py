@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.live.pending_devices import PendingDevice
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
+from hub.reasons import Reason, Value
 from hub.services import Services
 from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
@@ -22,7 +23,6 @@ from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
 from web import language
 from web.language import N_, gettext
-from web.pages.target_reasons import target_reason
 
 #: As the services tell a moment, in the years that every time zone can show.
 _UTC_MOMENT = re.compile(r"(?!0001|9999)\d{4}-\d\d-\d\d \d\d:\d\d UTC", re.ASCII)
@@ -404,12 +404,24 @@ def done_sentence(code: str | None) -> str:
     return gettext(DONE[code]) if code in DONE else ""
 
 
-def shown_value(text: str) -> str:
+def reason_text(reason: Reason | None) -> str:
+    """Why something is so; "" if it is not so."""
+    return "" if reason is None else reason.told(_in_words)
+
+
+def _in_words(said: str) -> str:
+    return gettext(_FILE_REASONS.get(said, said))
+
+
+def shown_value(text: Value) -> str:
     """A value of a sentence about the hub: a moment in the time of the site, or a reason."""
+    if isinstance(text, Reason):
+        return reason_text(text)
+    text = str(text)
     if _UTC_MOMENT.fullmatch(text):
         moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
         return f"{moment.astimezone(language.zone()):%Y-%m-%d %H:%M}"
-    return store_reason(target_reason(text))
+    return store_reason(text)
 
 
 def store_reason(text: str) -> str:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.live.feed import Subscription
 from hub.log import visible
+from hub.reasons import Reason, because
 from hub.services.forwarding.backpressure import backoff_for_uploads
 from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items, person_items
 from hub.services.forwarding.positions import erasures_of, is_ours, on_this_log, without_expired
@@ -56,14 +57,14 @@ _BUSY_SECONDS = 1.0
 #: So many refused in a row are not the records' fault.
 _MAX_REFUSED_IN_A_ROW = 20
 _LAST_SAVE_SECONDS = 3.0
-#: Why a target is held that keeps what was erased here; the answer follows.
-REFUSES_ERASURE = "it refuses to erase records: "
+#: Why a target is held that keeps what was erased here.
+REFUSES_ERASURE = Reason("it refuses to erase records: %(why)s")
 
 
 class Waiting(Struct, frozen=True):
     """Why a target gets nothing now. `since`: by trio's clock; `next_try`: UNIX milliseconds."""
 
-    reason: str
+    reason: Reason
     since: float
     next_try: int
 
@@ -179,7 +180,7 @@ class Forwarder:
                 break
         await self._save()
         self.behind_since = None
-        broken: list[str] = []
+        broken: list[Reason] = []
 
         async def watch() -> None:
             broken.append(await self._sender.wait_broken())
@@ -359,7 +360,8 @@ class Forwarder:
         if position is None:
             return
         if not await is_ours(position, self._store):
-            await self._hold(f"another hub sends as {self.target.options.hub} too")
+            name = self.target.options.hub
+            await self._hold(because("another hub sends as %(name)s too", name=name))
         self._end_waiting()
         position = await without_expired(position, self.cursor, self._store)
         erased = erasures_of(position, self.cursor)
@@ -382,9 +384,9 @@ class Forwarder:
             try:
                 return await self._sender.position(self.cursor)
             except TryLater as failure:
-                await self._wait(str(failure), self._retries.next_wait(failure.after))
-            except NeedsPerson as reason:
-                await self._hold(str(reason))
+                await self._wait(failure.reason, self._retries.next_wait(failure.after))
+            except NeedsPerson as failure:
+                await self._hold(failure.reason)
 
     async def _deliver(self, items: Sequence[Item]) -> bool:
         """Return once all items are delivered, or dead-lettered: whether none had to be."""
@@ -395,13 +397,13 @@ class Forwarder:
                 await self._sender.send(items)
             except Refused as refused:
                 is_whole = False
-                await self._dead_letter(items[refused.position], str(refused))
+                await self._dead_letter(items[refused.position], refused.reason)
                 items = items[refused.position + 1 :]
             except TryLater as failure:
-                await self._wait(str(failure), self._retries.next_wait(failure.after))
+                await self._wait(failure.reason, self._retries.next_wait(failure.after))
                 await self._find_position()
-            except NeedsPerson as reason:
-                await self._hold(str(reason))
+            except NeedsPerson as failure:
+                await self._hold(failure.reason)
             else:
                 self._refused_in_a_row = 0
                 break
@@ -414,43 +416,45 @@ class Forwarder:
             self.waiting = None
             self._tell()
 
-    async def _dead_letter(self, item: Item, reason: str) -> None:
+    async def _dead_letter(self, item: Item, reason: Reason) -> None:
         """Note that an item is refused for ever. Too many of them are the target's fault.
 
         What was erased must not stay there: a person has to see to it.
         """
         if isinstance(item, ErasureItem):
-            await self._hold(REFUSES_ERASURE + reason)
+            await self._hold(replace(REFUSES_ERASURE, values={"why": reason}))
         self._refused_in_a_row += 1
         if self._refused_in_a_row > _MAX_REFUSED_IN_A_ROW:
-            await self._hold(f"it refuses everything: {reason}")
+            await self._hold(because("it refuses everything: %(why)s", why=reason))
         key = self._key_of(item)
-        letter = DeadLetter(self.target.id, key.kind, key.log, key.seq, reason[:500], self._ms())
+        letter = DeadLetter(self.target.id, key.kind, key.log, key.seq, reason, self._ms())
         count = await self._store.targets.add_dead_letter(letter)
         self._dead_letters.add(key)
         if count >= MAX_DEAD_LETTERS:
-            await self._hold(f"it refused {MAX_DEAD_LETTERS} messages: {reason}")
+            await self._hold(
+                because("it refused %(count)s messages: %(why)s", count=count, why=reason)
+            )
 
-    async def _wait(self, reason: str, seconds: float) -> None:
+    async def _wait(self, reason: Reason, seconds: float) -> None:
         """Wait before the next try, or until a person wants it now."""
         since = self.waiting.since if self.waiting is not None else trio.current_time()
         if self.waiting is None:
-            log.warning("target %d gets nothing now: %s", self.target.id, visible(reason))
+            log.warning("target %d gets nothing now: %s", self.target.id, visible(str(reason)))
         self._tell()
-        self.waiting = Waiting(reason[:500], since, self._ms() + int(seconds * 1000))
+        self.waiting = Waiting(reason, since, self._ms() + int(seconds * 1000))
         with suppress(CannotStoreNow):  # later: a full disk must not make it ask again at once
             await self._save()
         self._retry = trio.Event()
         with trio.move_on_after(seconds):
             await self._retry.wait()
 
-    async def _hold(self, reason: str) -> NoReturn:
+    async def _hold(self, reason: Reason) -> NoReturn:
         """Send nothing more until this task is cancelled: a person has to look."""
-        log.warning("target %d is held: %s", self.target.id, visible(reason))
+        log.warning("target %d is held: %s", self.target.id, visible(str(reason)))
         self.waiting = None
         while True:
             try:
-                await self._store.targets.hold(self.target, reason[:500])
+                await self._store.targets.hold(self.target, reason)
                 break
             except CannotStoreNow:
                 await trio.sleep(_BUSY_SECONDS)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hub.errors import CannotStoreNow, NoSuchResource
 from hub.live.feed import Change
+from hub.reasons import Reason
 from hub.services.forwarding.forwarder import Forwarder
 from hub.services.forwarding.mqtt.options import leaves
 from hub.services.forwarding.sender import Sender
@@ -155,12 +156,12 @@ class Forwarders:
                 await running.forwarder.run(records)
         except Exception:
             log.exception("forwarding to target %d has failed", target.id)
-            await self._hold(target, "an internal error: see the log of the hub")
+            await self._hold(target, Reason("an internal error: see the log of the hub"))
         finally:
             del self._running[target.id]
             running.ended.set()
 
-    async def _hold(self, target: Target, reason: str) -> None:
+    async def _hold(self, target: Target, reason: Reason) -> None:
         try:
             await self._store.targets.hold(target, reason)
         except CannotStoreNow as error:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from hub.reasons import Reason, Value
 from hub.services.forwarding.retries import RetryPlan
 from hub.store.alarms.alarm import Alarm
 from hub.store.targets.target import Cursor, Gap
@@ -64,14 +65,14 @@ Item = RecordItem | AlarmItem | GapItem | ErasureItem
 class Delivery(Struct, frozen=True):
     """One attempt to deliver a message. `at`: UNIX ms. `status`: of HTTP, None without an answer.
 
-    `reason`: why it failed; "" if it did not.
+    `reason`: why it failed; None if it did not.
     """
 
     id: str
     at: int
     took_ms: int
     status: int | None
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class Position(Struct, frozen=True):
@@ -91,23 +92,31 @@ class Position(Struct, frozen=True):
     expired_before: int | None = None
 
 
-class Refused(Exception):
+class Undelivered(Exception):
+    """`reason`: why the target does not get something, or its sentence, with its `values`."""
+
+    def __init__(self, reason: Reason | str, **values: Value) -> None:
+        self.reason = Reason(reason, values) if isinstance(reason, str) else reason
+        super().__init__(self.reason)
+
+
+class Refused(Undelivered):
     """The target refuses the item at `position` for ever; those before it were delivered."""
 
-    def __init__(self, reason: str, position: int = 0) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: Reason | str, position: int = 0, **values: Value) -> None:
+        super().__init__(reason, **values)
         self.position = position
 
 
-class TryLater(Exception):
+class TryLater(Undelivered):
     """Nothing of this is known to be delivered. `after`: seconds to wait at least, if told."""
 
-    def __init__(self, reason: str, after: float = 0.0) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: Reason | str, after: float = 0.0, **values: Value) -> None:
+        super().__init__(reason, **values)
         self.after = after
 
 
-class NeedsPerson(Exception):
+class NeedsPerson(Undelivered):
     """The target can get nothing until a person looks at it."""
 
 
@@ -125,8 +134,8 @@ class Sender(Protocol):
         ...
 
     @property
-    def about(self) -> str:
-        """What the other side is, as far as it said so; "" if nothing is known."""
+    def about(self) -> Reason | None:
+        """What the other side is, as far as it said so; None if nothing is known."""
         ...
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -140,7 +149,7 @@ class Sender(Protocol):
         """
         ...
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         """Return why once the connection has ended, if one is kept open between deliveries."""
         ...
 

@@ -8,6 +8,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.reasons import Reason
 from hub.services.forwarding.forwarder import REFUSES_ERASURE, TargetState
 from hub.services.forwarding.webhooks.address import masked
 from hub.store.targets.target import Cursor, Gap, Target
@@ -23,7 +24,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `waiting_seconds`: for how long it
     has waited; `next_try`: when it is tried again. `dead_letters`: how much it refused for
-    ever. `about`: what the other side is, "" if it is not known. `gaps`: what it will never get.
+    ever. `about`: what the other side is, None if it is not known. `gaps`: what it will never get.
     """
 
     target: Target
@@ -31,17 +32,18 @@ class TargetView(Struct, frozen=True, kw_only=True):
     cursor: Cursor
     behind: int
     behind_since: int | None
-    reason: str
+    reason: Reason | None
     waiting_seconds: float
     next_try: int | None
     dead_letters: int
-    about: str
+    about: Reason | None
     gaps: tuple[Gap, ...]
 
     @property
     def refuses_erasure(self) -> bool:
         """Whether it is held because it keeps what was erased here."""
-        return self.target.held.startswith(REFUSES_ERASURE)
+        held = self.target.held
+        return held is not None and held.sentence == REFUSES_ERASURE.sentence
 
     @property
     def unseen_gaps(self) -> int:
@@ -71,10 +73,10 @@ def view_of(target: Target, running: Running | None, store: Store) -> TargetView
         cursor=cursor,
         behind=behind,
         behind_since=forwarder.behind_since if forwarder is not None and behind else None,
-        reason=target.held or (waiting.reason if waiting else ""),
+        reason=target.held or (waiting.reason if waiting else None),
         waiting_seconds=trio.current_time() - waiting.since if waiting else 0.0,
         next_try=waiting.next_try if waiting else None,
         dead_letters=store.targets.dead_letter_count(target.id),
-        about="" if running is None else running.sender.about,
+        about=None if running is None else running.sender.about,
         gaps=store.targets.gaps(target.id),
     )

@@ -17,8 +17,10 @@ from msgspec import Meta, Struct
 from hub.durable_files import write_file
 from hub.errors import BadParameter, HubError
 from hub.log import visible
+from hub.reasons import Reason, because
 from hub.services.audit import Actor
 from hub.services.backups.place import try_out
+from hub.services.connect_errors import reason_of
 from hub.services.devices.directory import Devices
 from hub.services.reports.report import Report, ReportKind
 from hub.services.reports.reports import Gates, ReportMaker, ReportQuery
@@ -75,6 +77,10 @@ class _Delivered(Struct, frozen=True):
     day: str = ""
 
 
+class NotDelivered(HubError):
+    """Another system did not take a report."""
+
+
 class ReportDelivery:
     """Sends reports. run() does so when they are due."""
 
@@ -91,7 +97,7 @@ class ReportDelivery:
         self._threads = trio.CapacityLimiter(1)
         self._retry_at, self._failures = 0.0, 0
         #: Why the last attempt failed; "" if it did not.
-        self.failure = ""
+        self.failure: Reason | None = None
 
     @property
     def settings(self) -> DeliverySettings:
@@ -116,7 +122,7 @@ class ReportDelivery:
         await self._store.settings.set(_SETTINGS, msgspec.json.encode(settings).decode())
         target = f"{','.join(settings.kinds) or '-'} {_place(settings)}"
         await self._audit.add(by, "report.delivery", target)
-        self.failure, self._retry_at, self._failures = "", 0.0, 0
+        self.failure, self._retry_at, self._failures = None, 0.0, 0
         if settings.is_on:
             await self._note_delivered(self._due_day(settings))
 
@@ -147,7 +153,7 @@ class ReportDelivery:
                 log.exception("the reports could not be made or sent")
             self._note_failure(_reason(error))
         else:
-            self.failure, self._retry_at, self._failures = "", 0.0, 0
+            self.failure, self._retry_at, self._failures = None, 0.0, 0
             await self._suppress(self._note_delivered(day))
             await self._suppress(
                 self._audit.add(_BY_ITSELF, "report.sent", f"{day.isoformat()} {_place(settings)}")
@@ -160,8 +166,8 @@ class ReportDelivery:
         try:
             await self._send(settings, today - timedelta(days=1))
         except (HubError, OSError) as error:
-            raise BadParameter(_reason(error), field="place") from error
-        self.failure = ""
+            raise BadParameter(str(_reason(error)), field="place") from error
+        self.failure = None
         await self._audit.add(by, "report.sent", _place(settings))
 
     async def _send(self, settings: DeliverySettings, day: date) -> None:
@@ -187,7 +193,7 @@ class ReportDelivery:
     async def _post(
         self, settings: DeliverySettings, kind: ReportKind, day: date, name: str, data: bytes
     ) -> None:
-        """Send one file. The answer's body is not read. Raises OSError."""
+        """Send one file. The answer's body is not read. Raises NotDelivered."""
         headers = {
             "Content-Type": _TYPES[settings.form],
             "Content-Disposition": f'attachment; filename="{name}"',
@@ -211,12 +217,13 @@ class ReportDelivery:
                     client.stream("POST", settings.url, content=data, headers=headers) as answer,
                 ):
                     if not answer.is_success:
-                        raise OSError(f"it answered {answer.status_code}")
+                        status = answer.status_code
+                        raise NotDelivered(because("it answered %(status)s", status=status))
         # UnicodeError: a name that cannot be looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise OSError(visible(str(error)) or type(error).__name__) from error
+            raise NotDelivered(reason_of(error)) from error
         if scope.cancelled_caught:
-            raise OSError("it did not answer in time")
+            raise NotDelivered(Reason("it did not answer in time"))
 
     async def _try_folder(self, folder: str) -> None:
         try:
@@ -235,7 +242,7 @@ class ReportDelivery:
     def _local_now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.likely_time(), self._site.zone())
 
-    def _note_failure(self, reason: str) -> None:
+    def _note_failure(self, reason: Reason) -> None:
         self.failure = reason
         wait = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -292,12 +299,12 @@ def _place(settings: DeliverySettings) -> str:
     return " ".join(visible(one) for one in (settings.folder, host) if one) or "-"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     if isinstance(error, HubError):
-        return error.message
+        return error.said
     if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return visible(str(error)) or type(error).__name__
+        return Reason(error.strerror or str(error))
+    return Reason(visible(str(error)) or type(error).__name__)
 
 
 def _read(saved: str | None, otherwise: _T) -> _T:

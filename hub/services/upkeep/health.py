@@ -12,6 +12,7 @@ import trio
 from hub import metrics
 from hub.live.feed import Change
 from hub.live.registry import Registry
+from hub.reasons import Value
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.unsigned.misuse import Misuse
 from hub.services.backups.backups import Backups
@@ -138,11 +139,11 @@ class Health:
         views = self._watched.targets.list()
         keeping = [view for view in views if view.refuses_erasure]
         if keeping:
-            names, reason = _some([view.target.name for view in keeping]), keeping[0].reason
+            names, reason = _some([view.target.name for view in keeping]), keeping[0].reason or ""
             yield _problem("erasure-refused", targets=names, reason=reason)
         held = [view for view in views if view.state == "held" and not view.refuses_erasure]
         if held:
-            names, reason = _some([view.target.name for view in held]), held[0].reason
+            names, reason = _some([view.target.name for view in held]), held[0].reason or ""
             yield _problem("target-held", targets=names, reason=reason)
         waiting = [
             view
@@ -150,7 +151,7 @@ class Health:
             if view.state == "waiting" and view.waiting_seconds > _WAITING_SECONDS
         ]
         if waiting:
-            names, reason = _some([view.target.name for view in waiting]), waiting[0].reason
+            names, reason = _some([view.target.name for view in waiting]), waiting[0].reason or ""
             yield _problem("target-waiting", targets=names, reason=reason)
         gaps = [view for view in views if view.unseen_gaps]
         if gaps:
@@ -300,7 +301,7 @@ def _suspect(camera: str, reason: str, did: str = "") -> HealthReason:
     )
 
 
-def _problem(code: str, **args: str) -> HealthReason:
+def _problem(code: str, **args: Value) -> HealthReason:
     return HealthReason(code, args)
 
 

@@ -6,7 +6,7 @@ closed by itself as soon as somebody has acknowledged it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import is_past
+from hub.reasons import Value
 from hub.store.rows import Moment, Size
 
 AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
@@ -54,7 +55,7 @@ class AlarmDetail(Struct, frozen=True, omit_defaults=True, kw_only=True):
     type: int | None = None
     cause: str = ""
     text: str = ""
-    args: dict[str, str] = {}
+    args: Mapping[str, Value] = {}
     device_name: str = ""
 
 

@@ -784,7 +784,7 @@ CREATE TABLE target (
     options TEXT NOT NULL,          -- JSON: the address, and what is forwarded
     secrets BLOB NOT NULL,          -- JSON, sealed
     created_at INTEGER NOT NULL,
-    held TEXT NOT NULL,             -- why nothing is sent until a person looks; '': it is sent
+    held TEXT NOT NULL,             -- JSON: why nothing is sent until a person looks; '': it is sent
     -- The cursor: whatever this log has up to this seq was delivered, parked, left out by choice,
     -- or is in a gap.
     log TEXT NOT NULL,
@@ -800,7 +800,7 @@ CREATE TABLE parked_item (
     kind TEXT NOT NULL,             -- record, alarm, gap
     log TEXT NOT NULL,
     seq INTEGER NOT NULL,           -- of the record or the alarm, or the first one of the gap
-    reason TEXT NOT NULL,
+    reason TEXT NOT NULL,           -- JSON
     parked_at INTEGER NOT NULL,
     PRIMARY KEY (target, kind, log, seq)
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hub.reasons import Reason
 from hub.store.rows import Moment
 from hub.wire.uploads.records import Record, RecordKind
 
@@ -107,14 +108,14 @@ class NewTarget(Struct, frozen=True, kw_only=True):
 
 
 class Target(NewTarget, frozen=True, kw_only=True):
-    """A target. `held`: why nothing is sent until a person looks; "" if it is sent.
+    """A target. `held`: why nothing is sent until a person looks; None if it is sent.
 
     `generation`: counts its changes. What was begun for an earlier one does not count any more.
     """
 
     id: int
     generation: int = 1
-    held: str = ""
+    held: Reason | None = None
 
 
 class DeadLetterKey(Struct, frozen=True):
@@ -132,7 +133,7 @@ class DeadLetter(Struct, frozen=True):
     kind: DeadLetterKind
     log: str
     seq: int
-    reason: str
+    reason: Reason
     refused_at: Moment
 
     @property

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
+from hub.reasons import Reason, read_reason
 from hub.store.rows import Moment, RowReader, Size
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
@@ -139,6 +140,7 @@ _dead_letter_rows = RowReader(
     DeadLetter,
     DeadLetter.__struct_fields__,
     key=("target", "kind", "log", "seq"),
+    decoders={"reason": read_reason},
 )
 
 
@@ -158,7 +160,7 @@ def _target(row: _Row) -> Target:
         options=row.options,
         created_at=row.created_at,
         generation=row.generation,
-        held=row.held,
+        held=read_reason(row.held) if row.held else None,
         cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
     )
 
@@ -260,7 +262,7 @@ class TargetTable(Table[TargetRows]):
 
         def changed(_: None) -> None:
             old = self._targets[id]
-            held = "" if release else old.target.held
+            held = None if release else old.target.held
             new = replace(
                 old.target,
                 name=target.name,
@@ -273,14 +275,14 @@ class TargetTable(Table[TargetRows]):
         await self._writer.write(job, changed)
         return self.get(id)
 
-    async def hold(self, target: Target, reason: str) -> None:
+    async def hold(self, target: Target, reason: Reason) -> None:
         """Send nothing more to a target until it is released, unless it has changed or is gone."""
 
         def held(count: int) -> None:
             if count:
                 self._keep(replace(self._targets[target.id].target, held=reason))
 
-        values = (reason, target.id, target.generation)
+        values = (reason.stored(), target.id, target.generation)
         await self._writer.write(lambda c: c.execute(_HOLD, values).rowcount, held)
 
     async def move(self, target: Target, cursor: Cursor) -> None:
@@ -315,9 +317,8 @@ class TargetTable(Table[TargetRows]):
 
     async def add_dead_letter(self, letter: DeadLetter) -> int:
         """Note what was refused for ever; return how much there is of the target."""
-        await self._change_dead_letters(
-            _ADD_DEAD_LETTER, (*msgspec.structs.astuple(letter), letter.target)
-        )
+        values = msgspec.structs.asdict(letter) | {"reason": letter.reason.stored()}
+        await self._change_dead_letters(_ADD_DEAD_LETTER, (*values.values(), letter.target))
         return self.dead_letter_count(letter.target)
 
     async def remove_dead_letter(self, id: int, key: DeadLetterKey) -> None:

@@ -5,11 +5,13 @@ All times are UNIX milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.reasons import Value
 from hub.wire.code_tables import event_name
 from hub.wire.pictures import Image
 from hub.wire.times import format_rfc3339
@@ -105,7 +107,7 @@ class HubDetail(Struct, frozen=True):
 
     cause: str = ""
     text: str = ""
-    args: dict[str, str] = {}
+    args: Mapping[str, Value] = {}
 
 
 def problem_key(code: str, did: str) -> str:
@@ -190,4 +192,6 @@ def _shown(detail: Detail) -> dict[str, object]:
         shown["type_name"] = event_name(detail.type)
     if isinstance(detail, AccessDetail):
         shown["of"] = detail.of
+    if isinstance(detail, HubDetail):
+        shown["args"] = {name: str(value) for name, value in detail.args.items()}
     return shown

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource, StillStoring
+from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
 from hub.services.changes import open_changes
 from hub.services.forwarding.targets import ChangedMeanwhile, TargetChange
@@ -108,7 +109,7 @@ async def test_a_cursor_is_saved_for_its_generation_alone(forwarding: Forwarding
     await change(forwarding, old.id, url=OTHER)
     table, before = forwarding.hub.store.targets, forwarding.targets.get(old.id).target
     await table.move(old, replace(before.cursor, seq=9))
-    await table.hold(old, "it answered 410")
+    await table.hold(old, Reason("it answered 410"))
     assert table.get(old.id) == before
     await table.move(before, replace(before.cursor, seq=9))
     assert table.get(old.id).cursor.seq == 9

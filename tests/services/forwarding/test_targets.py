@@ -48,7 +48,7 @@ async def test_a_target_gets_every_record_in_order(forwarding: Forwarding) -> No
     assert message.body["data"]["log"] == message.body["log"] == log
     assert message.body["data"]["hub"] == target.target.options.hub
     view = await forwarding.until_current(target.target.id)
-    assert (view.behind, view.reason, view.dead_letters) == (0, "", 0)
+    assert (view.behind, view.reason, view.dead_letters) == (0, None, 0)
 
 
 async def test_a_target_begins_with_the_next_record_unless_it_is_asked_for_all(
@@ -82,7 +82,7 @@ async def test_a_failure_is_tried_again_in_order_and_shown(
     id = target.target.id
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
     view = forwarding.targets.get(id)
-    assert view.reason == "it answered 500"
+    assert str(view.reason) == "it answered 500"
     assert view.next_try == clock.ms + 5_000
     assert view.behind == 2
     assert view.behind_since == clock.ms
@@ -93,7 +93,7 @@ async def test_a_failure_is_tried_again_in_order_and_shown(
     await forwarding.targets.retry(id, by=COMMAND_LINE)
     view = await forwarding.until_current(id)
     assert forwarding.receiver.seqs == seqs
-    assert (view.reason, view.next_try) == ("", None)
+    assert (view.reason, view.next_try) == (None, None)
     assert [one.status for one in forwarding.targets.deliveries(id)] == [200, 200, 500]
 
 
@@ -112,7 +112,7 @@ async def test_what_cannot_be_reached_is_told_and_tried_again(
     target, _ = await forwarding.add()
     await forwarding.hub.add_faces("a")
     await forwarding.receiver.until(
-        lambda: forwarding.targets.get(target.target.id).reason == reason
+        lambda: str(forwarding.targets.get(target.target.id).reason) == reason
     )
     forwarding.receiver.error = None
     await forwarding.targets.retry(target.target.id, by=COMMAND_LINE)
@@ -133,7 +133,11 @@ async def test_a_record_that_is_refused_for_ever_is_dead_lettered_and_blocks_not
     assert forwarding.receiver.seqs == [second]
     assert view.dead_letters == 1
     (letter,) = await forwarding.targets.dead_letters(id)
-    assert (letter.seq, letter.reason, letter.refused_at) == (first, "it answered 422", clock.ms)
+    assert (letter.seq, str(letter.reason), letter.refused_at) == (
+        first,
+        "it answered 422",
+        clock.ms,
+    )
 
     forwarding.receiver.answer = status(200)
     await forwarding.targets.retry(id, by=COMMAND_LINE)
@@ -148,7 +152,7 @@ async def test_a_target_that_refuses_everything_is_held(forwarding: Forwarding) 
     await forwarding.hub.add_faces(*(str(number) for number in range(25)))
     id = target.target.id
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "held")
-    assert "refuses everything" in forwarding.targets.get(id).reason
+    assert "refuses everything" in str(forwarding.targets.get(id).reason)
     assert len(forwarding.receiver.asked) == 21
 
 
@@ -160,7 +164,7 @@ async def test_410_holds_a_target_until_a_person_lets_it_go_on(
     seqs = await forwarding.hub.add_faces("a")
     id = target.target.id
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "held")
-    assert "410" in forwarding.targets.get(id).reason
+    assert "410" in str(forwarding.targets.get(id).reason)
     await forwarding.hub.add_faces("b")
     assert len(forwarding.receiver.asked) == 1
     forwarding.receiver.answer = status(200)
@@ -210,7 +214,7 @@ async def test_a_redirect_is_not_followed(forwarding: Forwarding) -> None:
     await forwarding.hub.add_faces("a")
     id = target.target.id
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
-    assert forwarding.targets.get(id).reason == "it answered 302"
+    assert str(forwarding.targets.get(id).reason) == "it answered 302"
     assert [one.url for one in forwarding.receiver.asked] == [URL]
 
 
@@ -248,13 +252,13 @@ async def test_a_new_log_is_forwarded_from_its_beginning(
 async def test_a_test_says_what_became_of_it_and_moves_nothing(forwarding: Forwarding) -> None:
     target, secret = await forwarding.add()
     delivery = await forwarding.targets.test(target.target.id, by=COMMAND_LINE)
-    assert (delivery.status, delivery.reason) == (204, "")
+    assert (delivery.status, delivery.reason) == (204, None)
     (message,) = forwarding.receiver.kept
     assert message.body["type"] == "test"
     assert message.is_signed_by(secret)
     forwarding.receiver.error = httpx.ConnectError("refused")
     delivery = await forwarding.targets.test(target.target.id, by=COMMAND_LINE)
-    assert (delivery.status, delivery.reason) == (None, "refused")
+    assert (delivery.status, str(delivery.reason)) == (None, "refused")
     assert forwarding.targets.get(target.target.id).cursor.seq == 0
 
 
@@ -435,4 +439,4 @@ async def test_an_answer_that_never_comes_is_a_failure(
     mock_clock.jump(31)
     while not forwarding.targets.get(target.target.id).reason:
         await trio.lowlevel.checkpoint()
-    assert forwarding.targets.get(target.target.id).reason == "it did not answer within 30 s"
+    assert str(forwarding.targets.get(target.target.id).reason) == "it did not answer within 30 s"

@@ -38,7 +38,7 @@ async def test_a_name_that_leads_here_later_gets_nothing(forwarding: Forwarding)
     names.address = "127.0.0.1"
     await forwarding.hub.add_faces("b")
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
-    assert forwarding.targets.get(id).reason == "the address leads to this hub"
+    assert str(forwarding.targets.get(id).reason) == "the address leads to this hub"
     assert len(forwarding.receiver.asked) == 1
     names.address = "192.0.2.7"
     await forwarding.targets.retry(id, by=COMMAND_LINE)

@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import hub
 import web
 from hub.config import SETTINGS
 from hub.live.refusal_reasons import RefusalCode
@@ -26,9 +27,20 @@ from hub.store.health import SQLITE_REASONS, describe
 from web.language import CATALOGS
 from web.pages import labels
 
-WEB = Path(web.__file__).parent
+WEB, HUB = Path(web.__file__).parent, Path(hub.__file__).parent
 TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
+#: What takes a sentence of the hub that pages translate (hub.reasons).
+_REASONS = dict.fromkeys(("Reason", "because", "TryLater", "NeedsPerson", "Refused", "NotTaken"))
+#: What other systems say most often (hub.services.forwarding).
+_OF_OTHERS = {
+    "authorization violation",
+    "maximum messages exceeded",
+    "maximum bytes exceeded",
+    "insufficient resources",
+    "no servers available for connection",
+    "Connection reset by peer",
+}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
 
 
@@ -47,6 +59,9 @@ def used() -> set[str]:
         keywords=_KEYWORDS,
     )
     texts = {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
+    for folder in (HUB / "services", HUB / "store"):
+        reasons = extract_from_dir(folder, method_map=[("**.py", "python")], keywords=_REASONS)
+        texts |= {text for _, _, text, _, _ in reasons if isinstance(text, str)}
     # The command line uses these as well, in English.
     of_services = {
         *(
@@ -60,7 +75,7 @@ def used() -> set[str]:
     }
     # The page of settings shows what each setting means.
     of_settings = {setting.meaning for setting in SETTINGS.values()}
-    return {*texts, *of_services, *of_settings} - {""}
+    return {*texts, *of_services, *of_settings, *_OF_OTHERS} - {""}
 
 
 def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:

@@ -127,7 +127,7 @@ def target_answer(view: TargetView) -> TargetAnswer:
         user=options.user,
         home_assistant=options.home_assistant if target.kind == "mqtt" else None,
         commands=options.commands if target.kind == "mqtt" else None,
-        about=view.about,
+        about=str(view.about or ""),
         kinds=list(chosen.kinds),
         dids=list(chosen.dids),
         types=list(chosen.types),
@@ -136,7 +136,7 @@ def target_answer(view: TargetView) -> TargetAnswer:
         state=view.state,
         behind=view.behind,
         behind_since=_time(view.behind_since),
-        reason=view.reason,
+        reason=str(view.reason or ""),
         next_try=_time(view.next_try),
         cursor=CursorAnswer(view.cursor.log, view.cursor.seq),
         parked=view.dead_letters,
@@ -158,11 +158,13 @@ def _gap(gap: Gap) -> GapAnswer:
 
 
 def delivery_answer(one: Delivery) -> DeliveryAnswer:
-    return DeliveryAnswer(one.id, format_rfc3339(one.at), one.took_ms, one.status, one.reason)
+    return DeliveryAnswer(
+        one.id, format_rfc3339(one.at), one.took_ms, one.status, str(one.reason or "")
+    )
 
 
 def parked_answer(one: DeadLetter) -> ParkedAnswer:
-    return ParkedAnswer(one.log, one.seq, one.reason, format_rfc3339(one.refused_at), one.kind)
+    return ParkedAnswer(one.log, one.seq, str(one.reason), format_rfc3339(one.refused_at), one.kind)
 
 
 def _time(moment: int | None) -> str | None:

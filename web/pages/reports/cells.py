@@ -36,7 +36,7 @@ class Cells:
         if cell is None:
             return ""
         if isinstance(cell, HubDetail):
-            return hub_sentence(cell, cell.args.get("camera", ""))
+            return hub_sentence(cell, str(cell.args.get("camera", "")))
         match column.kind:
             case "camera":
                 return self.camera(str(cell))

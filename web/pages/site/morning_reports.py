@@ -15,6 +15,7 @@ from web import auth, language
 from web.language import gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
+from web.pages.labels import reason_text
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.reports.form import report_name
@@ -55,7 +56,7 @@ async def _page(values: dict[str, object], fault: Fault | None = None) -> Respon
         ],
         is_on=delivery.settings.is_on,
         last=None if last is None else language.current().long_day(last),
-        failure=delivery.failure,
+        failure=reason_text(delivery.failure),
     )
 
 

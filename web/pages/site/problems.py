@@ -71,7 +71,7 @@ def _reported_problem(reason: HealthReason) -> ShownProblem:
         is_serious=reason.is_serious,
         url=f"/cameras/{reason.did}/unsigned" if reason.did else url,
         link=gettext("Look at what differs") if reason.did else link,
-        detail=reason.rows or reason.args.get(problem.detail, ""),
+        detail=reason.rows or str(reason.args.get(problem.detail, "")),
         code=reason.key,
     )
 

@@ -17,6 +17,7 @@ from hub.services.forwarding.views import TargetView
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.faults import Fault
+from web.pages.labels import reason_text
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page
@@ -28,7 +29,6 @@ from web.pages.site.target_form import (
     new_identity,
     values_of,
 )
-from web.pages.target_reasons import target_reason
 
 blueprint = Blueprint("site_targets", __name__, url_prefix="/site/targets")
 
@@ -246,7 +246,7 @@ async def _target_page(
         row=_row(view),
         has_secret=view.target.kind == "webhook",
         can_send_again=view.target.kind == "webhook" and view.state != "held",
-        about=target_reason(view.about),
+        about=reason_text(view.about),
         hub_name=view.target.options.hub,
         partition=view.target.options.partition,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
@@ -277,7 +277,7 @@ def _row(view: TargetView) -> TargetRow:
         look=_LOOKS[view.state],
         behind=view.behind,
         since=shown.moment(view.behind_since, zone) if view.behind_since and view.behind else "",
-        reason=target_reason(view.reason),
+        reason=reason_text(view.reason),
         next_try="" if view.next_try is None else shown.moment(view.next_try, zone),
         dead_letters=view.dead_letters,
         gaps=view.unseen_gaps,
@@ -302,7 +302,7 @@ def _delivery_rows(deliveries: Sequence[Delivery], zone: tzinfo) -> list[Deliver
 def _answer(delivery: Delivery) -> str:
     if delivery.status is not None:
         return str(delivery.status)
-    return target_reason(delivery.reason) or gettext("delivered")
+    return reason_text(delivery.reason) or gettext("delivered")
 
 
 def _message(id: str) -> tuple[str, str, int]:
@@ -334,7 +334,7 @@ def _dead_letter_row(letter: DeadLetter, zone: tzinfo) -> DeadLetterRow:
     return DeadLetterRow(
         *_message(f"{letter.log}-{letter.seq}{about}"),
         language.current().moment(letter.refused_at, zone),
-        target_reason(letter.reason),
+        reason_text(letter.reason),
     )
 
 

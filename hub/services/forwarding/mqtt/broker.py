@@ -49,7 +49,7 @@ def _tls_of(ca: str, cert: str, key: str) -> ssl.SSLContext:
         if cert:
             load_certificate(context, cert, key)
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise TryLater(f"the certificates: {error}") from error
+        raise TryLater("the certificates: %(why)s", why=str(error)) from error
     return context
 
 

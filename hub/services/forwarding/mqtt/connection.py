@@ -21,7 +21,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.log import visible
-from hub.services.forwarding.connect_errors import reason_of
+from hub.reasons import Reason, because
+from hub.services.connect_errors import reason_of
 from hub.services.forwarding.mqtt.broker import Broker, open_socket
 from hub.services.forwarding.mqtt.messages import Publication
 from hub.services.forwarding.mqtt.window import MAX_MESSAGES, NotTaken, Ticket, Window
@@ -36,6 +37,8 @@ _CLOSE_SECONDS = 1.0
 #: What a broker may send at a time: a command is a word.
 _MAX_INCOMING = 64 * 1024
 _MAX_WAITING = 200
+#: What is told of what went wrong.
+_MAX_TEXT = 300
 #: Reason codes of MQTT 5.
 _UNSUPPORTED_VERSION, TAKEN_OVER = 132, 142
 
@@ -70,8 +73,8 @@ class MqttConnection:
         self._client = client = _Client(sock, broker.client_id)
         self._login = Ticket()
         self._end = trio.Event()
-        self._reason = ""
-        self._log = ""
+        self._reason = Reason("the connection broke")
+        self._log: Reason | None = None
         self._is_closed = False
         self._wants_write = trio.Event()
         self._window = Window()
@@ -105,7 +108,7 @@ class MqttConnection:
     def is_broken(self) -> bool:
         return self._end.is_set()
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         """Return why once it is broken."""
         await self._end.wait()
         return self._reason
@@ -120,7 +123,7 @@ class MqttConnection:
                 await self._end.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self._break("the connection was closed")
+            self._break(Reason("the connection was closed"))
 
     async def log_in(self, host: str, port: int) -> None:
         """Tell the broker who we are. Raises TryLater. `run` must run."""
@@ -137,7 +140,7 @@ class MqttConnection:
         if self._login.refusal:
             raise TryLater(self._login.refusal)
         if not self._login.is_answered:
-            raise TryLater(self._reason or "it did not answer in time")
+            raise TryLater(self._reason if self._end.is_set() else "it did not answer in time")
 
     async def start(self, message: Publication) -> Ticket:
         """Send a message as soon as the window has room. Raises NotTaken, TryLater."""
@@ -181,7 +184,7 @@ class MqttConnection:
         with trio.move_on_after(_CLOSE_SECONDS, shield=True):
             if not self._end.is_set() and self._login.is_answered:
                 await self._say(goodbye)
-        self._break("the connection was closed")
+        self._break(Reason("the connection was closed"))
         self._close_socket()
 
     # -- the work
@@ -232,10 +235,11 @@ class MqttConnection:
             code = work()
         except Exception as error:
             # Whatever a broker sends that makes no sense shows so.
-            self._break(f"it makes no sense: {visible(str(error)) or type(error).__name__}")
+            why = visible(str(error)[:_MAX_TEXT]) or type(error).__name__
+            self._break(because("it makes no sense: %(why)s", why=why))
             raise TryLater(self._reason) from error
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._break(self._log or "the connection broke")
+            self._break(self._log or Reason("the connection broke"))
         if self._end.is_set():
             raise TryLater(self._reason)
 
@@ -260,10 +264,10 @@ class MqttConnection:
         return ticket
 
     def _silent(self) -> TryLater:
-        self._break("it did not acknowledge in time")
+        self._break(Reason("it did not acknowledge in time"))
         return TryLater(self._reason)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: Reason) -> None:
         if not self._end.is_set():
             self._reason = reason
             self._end.set()
@@ -286,7 +290,7 @@ class MqttConnection:
         self, client: Client, data: object, flags: object, code: ReasonCode, told: Properties | None
     ) -> None:
         if code.is_failure:
-            self._login.answer(_refusal_text(code))
+            self._login.answer(_refusal_of(code))
         else:
             self._window.limit(
                 getattr(told, "ReceiveMaximum", MAX_MESSAGES),
@@ -298,24 +302,28 @@ class MqttConnection:
     def _on_disconnect(
         self, client: Client, data: object, flags: DisconnectFlags, code: ReasonCode, told: object
     ) -> None:
-        text = self._log
+        reason = self._log
         if flags.is_disconnect_packet_from_server and code.is_failure:
             self.end_code = int(code.value)
-            text = f"the broker ended the connection: {visible(code.getName())}"
-        self._break(text or "the broker closed the connection")
+            reason = because("the broker ended the connection: %(why)s", why=_name(code))
+        self._break(reason or Reason("the broker closed the connection"))
 
     def _on_publish(
         self, client: Client, data: object, mid: int, code: ReasonCode, told: object
     ) -> None:
-        name = visible(code.getName())
-        self._window.answer(mid, f"the broker refuses it: {name}" if code.is_failure else "")
+        refusal = because("the broker refuses it: %(why)s", why=_name(code))
+        self._window.answer(mid, refusal if code.is_failure else None)
 
     def _on_subscribe(
         self, client: Client, data: object, mid: int, codes: list[ReasonCode], told: object
     ) -> None:
         if (ticket := self._subscribed.pop(mid, None)) is not None:
-            names = [visible(code.getName()) for code in codes if code.is_failure]
-            ticket.answer(f"the broker refuses a subscription: {names[0]}" if names else "")
+            refusals = [
+                because("the broker refuses a subscription: %(why)s", why=_name(code))
+                for code in codes
+                if code.is_failure
+            ]
+            ticket.answer(refusals[0] if refusals else None)
 
     def _on_message(self, client: Client, data: object, message: MQTTMessage) -> None:
         with suppress(UnicodeDecodeError, trio.WouldBlock, trio.BrokenResourceError):
@@ -324,7 +332,8 @@ class MqttConnection:
 
     def _on_log(self, client: Client, data: object, level: int, text: str) -> None:
         if text.startswith(("failed to", "timeout")):
-            self._log = visible(text.removeprefix("failed to receive on socket: "))
+            said = visible(text[:_MAX_TEXT].removeprefix("failed to receive on socket: "))
+            self._log = Reason(said.partition("] ")[2] or said)  # without "[Errno 104]"
 
     def _on_socket_close(self, client: Client, data: object, sock: object) -> None:
         if not self._is_closed and self._sock.fileno() != -1:
@@ -371,7 +380,11 @@ def _pending(sock: socket.socket) -> bool:
     return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
-def _refusal_text(code: ReasonCode) -> str:
+def _refusal_of(code: ReasonCode) -> Reason:
     if code.value == _UNSUPPORTED_VERSION:
-        return "the broker does not know MQTT 5"
-    return f"the broker refuses us: {visible(code.getName())}"
+        return Reason("the broker does not know MQTT 5")
+    return because("the broker refuses us: %(why)s", why=_name(code))
+
+
+def _name(code: ReasonCode) -> str:
+    return visible(code.getName())

@@ -17,6 +17,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.log import visible
+from hub.reasons import Reason
 from hub.services.forwarding.mqtt.broker import Broker, broker_of
 from hub.services.forwarding.mqtt.commands import BrokerCommands
 from hub.services.forwarding.mqtt.connection import TAKEN_OVER, MqttConnection, open_connection
@@ -38,6 +39,7 @@ from hub.services.forwarding.sender import (
     RecordItem,
     Refused,
     TryLater,
+    Undelivered,
 )
 from hub.store.alarms.alarm import Alarm
 from hub.store.targets.target import Cursor, Target, TargetSecrets
@@ -81,15 +83,15 @@ class MqttSender:
         self._faces = LastFaces(messages.log_id, site.records, options.selection.wants)
         self._nursery: trio.Nursery | None = None
         self._session: MqttSession | None = None
-        self._about = ""
+        self._about: Reason | None = None
         self._began = 0.0
         self._taken = 0
         #: The last attempts, the newest last.
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
 
     @property
-    def about(self) -> str:
-        """How the broker is spoken to, and what it does not take; "" before it was connected."""
+    def about(self) -> Reason | None:
+        """How the broker is spoken to, and what it does not take; None before it was connected."""
         return self._about if self._session is None else self._session.about
 
     @asynccontextmanager
@@ -115,9 +117,9 @@ class MqttSender:
             return Position(self._messages.log_id, await self._site.recent_after(cursor.seq))
         return Position(self._messages.log_id, cursor.seq)
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         if self._session is None:
-            return "it is not connected"
+            return Reason("it is not connected")
         reason = await self._session.connection.wait_broken()
         await self._end()
         return reason
@@ -131,7 +133,7 @@ class MqttSender:
         """Connect, say that the hub is there, and begin to tell the cameras' states."""
         if self._taken >= _MAX_TAKEN:
             self._taken = 0
-            raise NeedsPerson(f"another client is called {self._client_id} too")
+            raise NeedsPerson("another client is called %(name)s too", name=self._client_id)
         assert self._nursery is not None
         connection = await self._open(self._nursery, await self._broker())
         self._session = session = self._new_session(connection)
@@ -185,12 +187,12 @@ class MqttSender:
         began, at = trio.current_time(), int(self._now() * 1000)
         told = [item for item in items if self._is_told(item)]
         tickets: list[tuple[Item, Ticket]] = []
-        failure = "it was interrupted"
+        failure: Reason | None = Reason("it was interrupted")
         try:
             await self._send(items, told, tickets)
-            failure = ""
-        except (TryLater, Refused) as error:
-            failure = str(error)
+            failure = None
+        except Undelivered as error:
+            failure = error.reason
             raise
         finally:
             took = int((trio.current_time() - began) * 1000)
@@ -206,19 +208,19 @@ class MqttSender:
             await self._end()
             raise TryLater("the connection broke")
         connection = session.connection
-        refusal: tuple[Item, str] | None = None
+        refusal: tuple[Item, Reason] | None = None
         for item in told:
             try:
                 for message in await self._messages_of(item):
                     tickets.append((item, await connection.start(message)))
             except NotTaken as error:
-                refusal = (item, str(error))
+                refusal = (item, error.reason)
                 break
         for item, ticket in tickets:
             try:
                 await connection.wait(ticket)
             except NotTaken as error:
-                raise Refused(str(error), items.index(item)) from error
+                raise Refused(error.reason, items.index(item)) from error
             self._faces.told(item)
         if refusal is not None:
             raise Refused(refusal[1], items.index(refusal[0]))
@@ -247,7 +249,7 @@ class MqttSender:
     async def test(self) -> Delivery:
         name = f"test-{secrets.token_hex(4)}"
         began, at = trio.current_time(), int(self._now() * 1000)
-        reason = ""
+        reason = None
         try:
             async with self._visiting(name) as connection:
                 message = Publication(self._topics.test, name.encode())
@@ -296,8 +298,10 @@ def _range(items: Sequence[Item]) -> str:
     return "-".join(dict.fromkeys(ends))
 
 
-def _reason_of(error: BaseException) -> str:
+def _reason_of(error: BaseException) -> Reason:
     """Return why something failed, out of the groups that nurseries make."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return visible(str(error)) or type(error).__name__
+    if isinstance(error, Undelivered):
+        return error.reason
+    return Reason(visible(str(error)) or type(error).__name__)

@@ -9,6 +9,7 @@ from contextlib import suppress
 import trio
 
 from hub.log import visible
+from hub.reasons import Reason
 from hub.services.forwarding.mqtt.commands import BrokerCommands
 from hub.services.forwarding.mqtt.connection import Incoming, MqttConnection
 from hub.services.forwarding.mqtt.discovery import Discovery
@@ -51,7 +52,7 @@ class MqttSession:
         """
         self.connection = connection
         #: How the broker is spoken to, and what it does not take.
-        self.about = connection.about
+        self.about = Reason(connection.about)
         self._topics = topics
         self._has_home_assistant = options.home_assistant
         self._commands = commands
@@ -120,7 +121,7 @@ class MqttSession:
 
     def _note_refusal(self, text: str) -> None:
         log.warning("a target of MQTT: %s", visible(text))
-        self.about = f"{self.connection.about}; {text}"
+        self.about = Reason(f"{self.connection.about}; {text}")
 
     async def _keep_states(self) -> None:
         with suppress(TryLater):  # whoever waits for the connection learns why

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import trio
 
+from hub.reasons import Reason
+from hub.services.forwarding.sender import Undelivered
+
 #: Messages that are not acknowledged yet, and their bytes (one may be larger).
 MAX_MESSAGES, _MAX_BYTES = 20, 1024 * 1024
 
 
-class NotTaken(Exception):
+class NotTaken(Undelivered):
     """The broker refuses a message, and would again."""
 
 
 class Ticket:
     """What is on its way. `done` is set once the broker has answered, or cannot any more.
 
-    `refusal`: why it does not take it; "" if it does.
+    `refusal`: why it does not take it; None if it does.
     """
 
     def __init__(self, size: int = 0) -> None:
         self.size = size
         self.done = trio.Event()
         self.is_answered = False
-        self.refusal = ""
+        self.refusal: Reason | None = None
 
-    def answer(self, refusal: str = "") -> None:
+    def answer(self, refusal: Reason | None = None) -> None:
         self.is_answered, self.refusal = True, refusal
         self.done.set()
 
@@ -51,7 +54,11 @@ class Window:
         Raises NotTaken if it is larger than the broker takes.
         """
         if self._max_packet is not None and size > self._max_packet:
-            raise NotTaken(f"{size} bytes are more than the broker takes ({self._max_packet})")
+            raise NotTaken(
+                "%(size)s bytes are more than the broker takes (%(limit)s)",
+                size=size,
+                limit=self._max_packet,
+            )
         while not self._is_over and not self._has_room(size):
             # Others may wait for it too.
             if self._freed.is_set():
@@ -67,7 +74,7 @@ class Window:
         self._waiting[id] = ticket
         self._bytes += ticket.size
 
-    def answer(self, id: int, refusal: str) -> None:
+    def answer(self, id: int, refusal: Reason | None) -> None:
         """Note what the broker says to a message."""
         if (ticket := self._waiting.pop(id, None)) is not None:
             self._bytes -= ticket.size

@@ -22,7 +22,8 @@ from nats.errors import NoRespondersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
 
 from hub.log import visible
-from hub.services.forwarding.connect_errors import reason_of
+from hub.reasons import Reason, because
+from hub.services.connect_errors import reason_of
 from hub.services.forwarding.nats.headers import STATUS, headers_of
 from hub.services.forwarding.nats.messages import Message
 from hub.services.forwarding.sender import TryLater
@@ -71,8 +72,10 @@ class ApiError(Struct, frozen=True):
     err_code: int = 0
     description: str = ""
 
-    def __str__(self) -> str:
-        return visible(self.description[:_MAX_TEXT]) or f"error {self.err_code or self.code}"
+    @property
+    def reason(self) -> Reason:
+        text = visible(self.description[:_MAX_TEXT])
+        return Reason(text or f"error {self.err_code or self.code}")
 
 
 class Ack(Struct, frozen=True):
@@ -96,7 +99,7 @@ class _Client(Client):
     def _connect_command(self) -> bytes:
         # Here TLS is on if the server has asked for it. What follows holds the password.
         if self._wants_tls and not self._server_info.get("tls_required"):
-            raise ConnectionRefusedError("the server does not use TLS")
+            raise ConnectionRefusedError(Reason("the server does not use TLS"))
         return super()._connect_command()
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
@@ -126,7 +129,7 @@ class NatsConnection:
         """Use `open_connection`."""
         self._loop = loop
         self._client = _Client(wants_tls=wants_tls)
-        self._reason = ""
+        self._reason: Reason | None = None
         #: Done when nothing more can come.
         self._broken: asyncio.Future[None] = loop.create_future()
         self._end = trio.Event()
@@ -144,10 +147,10 @@ class NatsConnection:
         """The largest message with its headers, in bytes."""
         return int(self._client.max_payload)
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         """Return why once it is broken."""
         await self._end.wait()
-        return self._reason or "the connection broke"
+        return self._reason or Reason("the connection broke")
 
     async def request(self, subject: str, payload: bytes = b"") -> NatsReply:
         """Ask a server something."""
@@ -218,12 +221,12 @@ class NatsConnection:
             raise TryLater("it did not answer in time") from error
         # ValueError, UnicodeError: what the server sends makes no sense.
         except (TimeoutError, NatsError, OSError, ValueError) as error:
-            raise TryLater(self._reason or _text(error)) from error
+            raise TryLater(self._reason or _reason_of(error)) from error
         finally:
             # Not waited for: the client does not always end when it is cancelled.
             task.cancel()
         if self._broken.done():
-            raise TryLater(self._reason or "the connection broke")
+            raise TryLater(self._reason or Reason("the connection broke"))
         raise TryLater("it did not answer in time")
 
     async def _close(self) -> None:
@@ -234,7 +237,7 @@ class NatsConnection:
 
     async def _note(self, error: Exception) -> None:
         """Note what the client tells of."""
-        self._reason = _text(error)
+        self._reason = _reason_of(error)
         # Also what was not permitted: it gets no answer.
         if self._client.is_connected:
             self._break()
@@ -305,7 +308,14 @@ def _ack(reply: NatsReply) -> Ack:
         raise TryLater("what it answered makes no sense") from error
 
 
-def _text(error: BaseException) -> str:
+def _reason_of(error: BaseException) -> Reason:
     if isinstance(error, UnexpectedEOF):
-        return "the server closed the connection"
-    return reason_of(error).removeprefix("nats: ")
+        return Reason("the server closed the connection")
+    reason = reason_of(error)
+    _, of_nats, text = reason.sentence.partition("nats: ")
+    if not of_nats:
+        return reason
+    _, is_forbidden, what = text.partition("permissions violation for ")
+    if is_forbidden:
+        return because("permissions violation for %(what)s", what=what)
+    return Reason(text.strip("'").lower())

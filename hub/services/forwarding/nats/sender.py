@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import trio
 from msgspec.structs import replace
 
+from hub.reasons import Reason
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import (
@@ -38,6 +39,7 @@ from hub.services.forwarding.sender import (
     Position,
     Refused,
     TryLater,
+    Undelivered,
 )
 from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
@@ -98,8 +100,8 @@ class NatsSender:
         #: Whether the stream was asked, and what it was then taken to need no more.
         self._is_placed, self._floor = False, 0
         self._others = self._wrong = 0
-        #: What the server is, and how records go there; "" before the first connection.
-        self.about = ""
+        #: What the server is, and how records go there; None before the first connection.
+        self.about: Reason | None = None
         #: The last attempts, the newest last.
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
 
@@ -146,7 +148,7 @@ class NatsSender:
         last = await self._dropping(last_message, self._connection, name, stream, subject)
         return None if last is None else _number(last.headers.get(ERASURE, ""))
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         while self._connection is not None:
             with trio.move_on_after(_SIGN_SECONDS):
                 reason = await self._connection.wait_broken()
@@ -155,8 +157,8 @@ class NatsSender:
             try:
                 await self._announce()
             except TryLater as failure:
-                return str(failure)
-        return "it is not connected"
+                return failure.reason
+        return Reason("it is not connected")
 
     async def _announce(self) -> None:
         """Tell which log this is, before anything of it, and then as a sign of life."""
@@ -196,7 +198,7 @@ class NatsSender:
             # The first may have been in flight when this hub was started.
             self._others += 1
         if self._others >= _MAX_OTHERS:
-            raise NeedsPerson(f"another hub sends as {self._options.hub} too")
+            raise NeedsPerson("another hub sends as %(name)s too", name=self._options.hub)
 
     async def _connect(self) -> NatsStream:
         """Open a connection, if there is none; return the stream."""
@@ -221,8 +223,12 @@ class NatsSender:
         stream: NatsStream = await self._dropping(find_stream, connection, name, subjects)
         self._has_batches = has_batches(connection, stream)
         self._max_bytes = stream.max_bytes(connection.max_payload)
-        how = "in batches" if self._has_batches else "one by one"
-        self.about = f"NATS {connection.version}, stream {name}, {how}"
+        about = {"version": connection.version, "stream": name}
+        self.about = (
+            Reason("NATS %(version)s, stream %(stream)s, in batches", about)
+            if self._has_batches
+            else Reason("NATS %(version)s, stream %(stream)s, one by one", about)
+        )
         return stream
 
     async def _login(self) -> Any:
@@ -273,8 +279,12 @@ class NatsSender:
             raise TryLater("the connection broke")
         messages = await self._messages.of(item)
         if (size := largest_of(messages)) > self._max_bytes:
-            reason = f"{size} bytes are more than the server takes ({self._max_bytes})"
-            raise Refused(reason, position)
+            raise Refused(
+                "%(size)s bytes are more than the server takes (%(limit)s)",
+                position,
+                size=size,
+                limit=self._max_bytes,
+            )
         return messages
 
     async def _publish(self, group: Sequence[Message]) -> None:
@@ -282,7 +292,7 @@ class NatsSender:
         if not group:
             return
         began, at = trio.current_time(), int(self._now() * 1000)
-        failure = "it was interrupted"
+        failure: Reason | None = Reason("it was interrupted")
         try:
             # A batch of one would only use up what the server has for batches.
             if self._has_batches and len(group) > 1:
@@ -291,9 +301,9 @@ class NatsSender:
                 for message in group:
                     await self._publish_one(message)
             self._batch_bytes = min(_BATCH_BYTES, 2 * self._batch_bytes)
-            failure = ""
-        except (TryLater, NeedsPerson, Refused) as error:
-            failure = str(error)
+            failure = None
+        except Undelivered as error:
+            failure = error.reason
             self._batch_bytes = max(_MIN_BATCH_BYTES, self._batch_bytes // 2)
             raise
         finally:
@@ -346,24 +356,29 @@ class NatsSender:
         if error.err_code in _WRONG_SEQUENCE:
             self._wrong += 1
             if self._wrong >= _MAX_WRONG:
-                raise NeedsPerson(f"another hub sends as {self._options.hub} too: {error}")
-        raise TryLater(f"stream {self._messages.stream}: {error}")
+                raise NeedsPerson(
+                    "another hub sends as %(name)s too: %(why)s",
+                    name=self._options.hub,
+                    why=error.reason,
+                )
+        stream = self._messages.stream
+        raise TryLater("stream %(stream)s: %(why)s", stream=stream, why=error.reason)
 
     # -- trying it out
 
     async def test(self) -> Delivery:
         began, at = trio.current_time(), int(self._now() * 1000)
-        reason = ""
+        reason = None
         try:
             async with self.running():
                 reason = await self._try_out()
         except TryLater as failure:
-            reason = str(failure)
+            reason = failure.reason
         took = int((trio.current_time() - began) * 1000)
         return Delivery(f"{self._messages.log_id}-test-{self._session}", at, took, None, reason)
 
-    async def _try_out(self) -> str:
-        """Return why nothing could be sent; "" if it could."""
+    async def _try_out(self) -> Reason | None:
+        """Return why nothing could be sent; None if it could."""
         try:
             await self._connect()
             assert self._connection is not None
@@ -372,10 +387,10 @@ class NatsSender:
             message = Message(self._messages.record_subject, headers, b"")
             ack = await self._dropping(self._connection.publish, message)
         except TryLater as failure:
-            return str(failure)
+            return failure.reason
         if ack.error is not None and ack.error.err_code not in _WRONG_SEQUENCE:
-            return str(ack.error)
-        return ""
+            return ack.error.reason  # type: ignore[no-any-return]
+        return None
 
     async def forget(self) -> None:
         pass
@@ -399,7 +414,7 @@ def _tls_of(options: TargetOptions, keys: TargetSecrets) -> ssl.SSLContext:
         if options.cert:
             load_certificate(context, options.cert, keys.key)
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise TryLater(f"the certificates: {error}") from error
+        raise TryLater("the certificates: %(why)s", why=str(error)) from error
     return context
 
 

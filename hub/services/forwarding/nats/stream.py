@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.log import visible
+from hub.reasons import Reason
 from hub.services.forwarding.nats.connection import ApiError, NatsConnection
 from hub.services.forwarding.nats.headers import headers_of
 from hub.services.forwarding.sender import TryLater
@@ -97,9 +98,13 @@ async def find_stream(connection: NatsConnection, name: str, subjects: str) -> N
         try:
             info = await _make(connection, name, subjects)
         except TryLater as failure:
-            raise TryLater(f"stream {name} is missing and cannot be made: {failure}") from failure
+            raise TryLater(
+                "stream %(stream)s is missing and cannot be made: %(why)s",
+                stream=name,
+                why=failure.reason,
+            ) from failure
     if info.error is not None:
-        raise TryLater(f"stream {name}: {info.error}")
+        raise TryLater("stream %(stream)s: %(why)s", stream=name, why=info.error.reason)
     return NatsStream(info.config, info.created, info.ts)
 
 
@@ -114,7 +119,7 @@ async def last_message(
         return None
     if reply.status:
         said = reply.headers.get("Description", reply.status)[:_MAX_TEXT]
-        raise TryLater(f"stream {name}: {visible(said)}")
+        raise TryLater("stream %(stream)s: %(why)s", stream=name, why=Reason(visible(said)))
     return LastMessage(_number(reply.headers.get("Nats-Sequence", "")), reply.headers, reply.data)
 
 
@@ -126,7 +131,7 @@ async def _last_of_leader(
     if got.error is not None:
         if got.error.err_code == _NO_MESSAGE:
             return None
-        raise TryLater(f"stream {name}: {got.error}")
+        raise TryLater("stream %(stream)s: %(why)s", stream=name, why=got.error.reason)
     try:
         headers = headers_of(base64.b64decode(got.message.hdrs))
         return LastMessage(got.message.seq, headers, base64.b64decode(got.message.data))

@@ -93,7 +93,7 @@ class WebhookBodies:
         if len(body) > MAX_BODY_BYTES:
             body = self._body(type, shortened(data), log)
         if len(body) > MAX_BODY_BYTES:
-            raise Refused(f"it is larger than {MAX_BODY_BYTES} bytes")
+            raise Refused("it is larger than %(limit)s bytes", limit=MAX_BODY_BYTES)
         return body
 
     def _body(self, type: str, data: dict[str, Any], log: str) -> bytes:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hub.services.forwarding.connect_errors import reason_of
+from hub.reasons import Reason, because
+from hub.services.connect_errors import reason_of
 from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
 from hub.services.forwarding.webhooks.address import whole_address, without_address
@@ -37,7 +38,7 @@ class WebhookSender:
     """Delivers to one address. Redirects are not followed; of an answer, only its head counts."""
 
     batch = 1
-    about = ""
+    about = None
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class WebhookSender:
     async def position(self, cursor: Cursor) -> None:
         return None
 
-    async def wait_broken(self) -> str:
+    async def wait_broken(self) -> Reason:
         await trio.sleep_forever()
         raise AssertionError("not reached")
 
@@ -91,19 +92,19 @@ class WebhookSender:
         """Deliver one message. Raises Refused, TryLater, NeedsPerson."""
         began, at = trio.current_time(), int(self._now() * 1000)
 
-        def note(status: int | None, reason: str = "") -> None:
+        def note(status: int | None, reason: Reason | None = None) -> None:
             took = int((trio.current_time() - began) * 1000)
             self.deliveries.append(Delivery(id, at, took, status, reason))
 
         try:
             status, retry_after = await self._post(id, body)
         except (TryLater, NeedsPerson) as failure:
-            note(None, str(failure))
+            note(None, failure.reason)
             raise
         if 200 <= status < 300:
             note(status)
             return
-        reason = f"it answered {status}"
+        reason = because("it answered %(status)s", status=status)
         note(status, reason)
         if status == _GONE:
             raise NeedsPerson("it answered 410: this address does not exist any more")
@@ -141,7 +142,8 @@ class WebhookSender:
                 raise TryLater(reason) from error
         # The connection may hold half an answer.
         await self.aclose()
-        raise TryLater(f"it did not answer within {_TIMEOUT_SECONDS:.0f} s")
+        seconds = int(_TIMEOUT_SECONDS)
+        raise TryLater("it did not answer within %(seconds)s s", seconds=seconds)
 
     def _headers(self, id: str, body: bytes) -> dict[str, str]:
         from standardwebhooks import Webhook
@@ -198,7 +200,8 @@ def _tls_of(options: TargetOptions) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cadata=options.ca)
         except ssl.SSLError as error:
-            raise TryLater(f"the certificate of the authority: {error}") from error
+            why = str(error)
+            raise TryLater("the certificate of the authority: %(why)s", why=why) from error
     return context
 
 

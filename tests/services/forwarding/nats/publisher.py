@@ -45,7 +45,7 @@ async def main(data: Path, url: str, *, until_current: bool) -> None:
                     nursery.start_soon(_add_records, hub)
             while not until_current or targets.list()[0].state != "current":
                 if targets.list()[0].state == "held":
-                    sys.exit(targets.list()[0].reason)
+                    sys.exit(str(targets.list()[0].reason))
                 await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
 

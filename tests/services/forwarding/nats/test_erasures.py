@@ -39,7 +39,7 @@ async def test_a_stream_gets_an_erasure_after_the_records(forwarding: NatsForwar
     (later,) = await forwarding.hub.add_faces("a")
     await forwarding.until(id, lambda view: view.cursor.seq == later)
     assert await forwarding.stored_seqs() == [seq, later]
-    assert view.reason == ""
+    assert view.reason is None
 
 
 async def test_a_batch_that_waits_is_read_again_after_an_erasure(
@@ -82,7 +82,7 @@ async def test_an_erasure_that_the_server_has_lost_is_told_again(
         await forwarding.ask(f"STREAM.MSG.DELETE.{STREAM}", {"seq": last.seq})
     assert len(await erasures(forwarding)) == 2
     await forwarding.targets.change(id, TargetChange(name="x"), by=COMMAND_LINE)
-    await forwarding.until(id, lambda view: view.about != "")
+    await forwarding.until(id, lambda view: view.about is not None)
     (later,) = await forwarding.hub.add_faces("a")
     await forwarding.until(id, lambda view: view.cursor.seq == later)
     told = [msgspec.json.decode(one.data) for one in await erasures(forwarding)]

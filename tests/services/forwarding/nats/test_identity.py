@@ -41,7 +41,7 @@ def documented_stream() -> dict[str, Any]:
 
 async def until_told(forwarding: NatsForwarding, view: TargetView, reason: str) -> None:
     view = await forwarding.until(view.target.id, lambda view: bool(view.reason))
-    assert reason.lower() in view.reason.lower()
+    assert reason.lower() in str(view.reason).lower()
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["batches", "one by one"])
@@ -55,7 +55,7 @@ async def test_a_hub_needs_no_right_beyond_its_own_subjects(
             identity = Identity(user=HUB, password="secret-1")
             id = (await forwarding.add(identity=identity)).target.id
             await forwarding.until_current(id)
-            assert (await forwarding.targets.test(id, by=COMMAND_LINE)).reason == ""
+            assert (await forwarding.targets.test(id, by=COMMAND_LINE)).reason is None
             assert await forwarding.stored_seqs(**ADMIN) == seqs
 
             other = await forwarding.add(identity=identity, hub="site-2", name="other")
@@ -69,11 +69,11 @@ async def test_a_wrong_password_is_told(tmp_path: Path, clock: FrozenClock) -> N
             await until_told(forwarding, view, "authorization violation")
             id = view.target.id
             delivery = await forwarding.targets.test(id, by=COMMAND_LINE)
-            assert "authorization violation" in delivery.reason.lower()
+            assert "authorization violation" in str(delivery.reason).lower()
             await make_stream(server)
             right = TargetChange(identity=Identity(user=HUB, password="secret-1"))
             await forwarding.targets.change(id, right, by=COMMAND_LINE)
-            await forwarding.until(id, lambda view: "SITEHUB_3" in view.about)
+            await forwarding.until(id, lambda view: "SITEHUB_3" in str(view.about))
 
 
 async def test_a_password_is_not_replaced_by_a_webhooks_secret(
@@ -114,7 +114,7 @@ async def test_a_hub_shows_its_certificate(tmp_path: Path, clock: FrozenClock) -
             fields = {"url": url, "ca": site.pem, "identity": Identity(cert=cert, key=key)}
             view = await forwarding.add(**fields)
             view = await forwarding.until(view.target.id, lambda view: view.cursor.seq == 1)
-            assert "stream SITEHUB_3" in view.about
+            assert "stream SITEHUB_3" in str(view.about)
 
             stranger, key = site.issue("site-9")
             identity = Identity(cert=stranger, key=key)

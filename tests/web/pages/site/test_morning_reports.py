@@ -6,6 +6,7 @@ from pathlib import Path
 
 import trio
 
+from hub.reasons import Reason
 from tests.support.browsing import Visitor
 from tests.support.page_site import PASSWORD, PageSite
 
@@ -72,6 +73,6 @@ async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
 
 
 async def test_a_failure_is_said_and_is_a_problem_of_the_hub(hub: PageSite, admin: Visitor) -> None:
-    hub.services.reports.delivery.failure = "connection refused"
+    hub.services.reports.delivery.failure = Reason("connection refused")
     await admin.get("/site/reports")
     assert "The last attempt failed: connection refused" in admin.text

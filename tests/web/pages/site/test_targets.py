@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import trio
 
+from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import DeadLetter
@@ -152,7 +153,7 @@ async def test_alarms_and_gaps_that_were_refused_are_shown(
     await add(admin)
     log, table = hub.services.records.log.log_id, hub.hub.store.targets
     for kind, seq in (("record", 2), ("alarm", 3), ("gap", 4)):
-        await table.add_dead_letter(DeadLetter(1, kind, log, seq, "it answered 422", 0))  # type: ignore[arg-type]
+        await table.add_dead_letter(DeadLetter(1, kind, log, seq, Reason("it answered 422"), 0))  # type: ignore[arg-type]
     await admin.get(TARGETS)
     assert '<td data-label="Refused messages">3' in admin.text
     await admin.get(f"{TARGETS}/1")

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator
 
 from hub.log import visible
+from hub.reasons import Reason, because
 
 _MAX_TEXT = 200
 #: How far the causes of an error are followed.
@@ -15,7 +16,7 @@ _MAX_DEPTH = 8
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
 
-def reason_of(error: BaseException, mask: Callable[[str], str] = str) -> str:
+def reason_of(error: BaseException, mask: Callable[[str], str] = str) -> Reason:
     """Return why, in at most 200 characters: of the error, or of what has caused it.
 
     `mask`: hides what is secret in the text of an error.
@@ -23,26 +24,27 @@ def reason_of(error: BaseException, mask: Callable[[str], str] = str) -> str:
     for cause in _causes(error, _MAX_DEPTH):
         if words := _in_words(cause):
             return words
-    return visible(mask(str(error))[:_MAX_TEXT]) or type(error).__name__
+    return Reason(visible(mask(str(error))[:_MAX_TEXT]) or type(error).__name__)
 
 
-def _in_words(error: BaseException) -> str:
-    """Return plain words for an error of the network; "" for others."""
+def _in_words(error: BaseException) -> Reason | None:
+    """Return plain words for an error of the network; None for others."""
     match error:
         case ssl.SSLCertVerificationError():
-            return visible(f"its certificate is not trusted: {error.verify_message}"[:_MAX_TEXT])
+            why = visible(str(error.verify_message)[:_MAX_TEXT])
+            return because("its certificate is not trusted: %(why)s", why=why)
         # Without a number it is one of our own, in words already.
         case ConnectionRefusedError() if error.errno:
-            return "the connection was refused: no program listens at this port"
+            return Reason("the connection was refused: no program listens at this port")
         case ConnectionResetError() | BrokenPipeError():
-            return "it closed the connection"
+            return Reason("it closed the connection")
         case socket.gaierror():
-            return "its name cannot be looked up"
+            return Reason("its name cannot be looked up")
         case OSError() if error.errno in _UNREACHABLE:
-            return "its address cannot be reached from this network"
+            return Reason("its address cannot be reached from this network")
         case OSError() if error.errno == errno.ETIMEDOUT:
-            return "it did not answer in time"
-    return ""
+            return Reason("it did not answer in time")
+    return None
 
 
 def _causes(error: BaseException, depth: int) -> Iterator[BaseException]:
