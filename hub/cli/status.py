@@ -56,7 +56,7 @@ def _read(data_dir: Path) -> dict[str, Any]:
     from hub.errors import HubError
     from hub.process import data_directory
     from hub.process.control import client
-    from hub.process.control.request import ApiCall
+    from hub.process.control.request import ReadStatus
 
     data_directory.act_for_owner(data_dir)
     holder = data_directory.holder_of(data_dir)
@@ -66,8 +66,9 @@ def _read(data_dir: Path) -> dict[str, Any]:
         state = "starting"
     else:
         try:
-            call = ApiCall("GET", "status", "")
-            found: dict[str, Any] = client.ask_running_hub(data_dir, call, _RESPONSE_SECONDS)
+            found: dict[str, Any] = client.ask_running_hub(
+                data_dir, ReadStatus(), _RESPONSE_SECONDS
+            )
             return found
         except HubError:
             state = "not responding"
