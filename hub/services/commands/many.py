@@ -126,6 +126,8 @@ class ManyDevices:
         """
         dids = self._known(dids)
         sent = param if isinstance(param, Raw) else encode_param(_SETTINGS[name], param)
+        # Before there is a job, which nothing else would end.
+        params = [await self._with_rest(did, name, whole.get(did), sent) for did in dids]
         job = await self._jobs.add(
             "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
         )
@@ -134,18 +136,17 @@ class ManyDevices:
             PendingSetting(
                 did=did,
                 name=name,
-                param=await self._with_rest(did, name, whole.get(did), sent),
+                param=param,
                 job=job.id,
                 position=position,
                 asked_by=by.who,
                 asked_at=at,
             )
-            for position, did in enumerate(dids)
+            for position, (did, param) in enumerate(zip(dids, params, strict=True))
         ]
         try:
             await self._store.pending_settings.put(settings)
         except HubError:
-            # Nothing else would ever end the job.
             with suppress(HubError):
                 await self._withdraw(job.id)
             raise

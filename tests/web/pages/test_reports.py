@@ -82,7 +82,8 @@ async def test_the_attendance_sheet_names_people_and_times_of_the_site(
     await hub.connect("Main gate")
     await add_face(hub, "Mei")
     await guard.get("/reports/attendance?period=week")
-    for text in ("Mei", "19:00:00", "Main gate", "People seen", "Show as a table"):
+    link = '<a href="/cameras/1">Main gate</a>'
+    for text in ("Mei", "19:00:00", link, "People seen", "Show as a table"):
         assert text in guard.text, text
 
 

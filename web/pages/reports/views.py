@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 
 from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
-from hub.services.reports.report import REPORT_KINDS, Report, ReportTable
+from hub.services.reports.report import REPORT_KINDS, Cell, Column, Report, ReportTable
 from hub.services.reports.reports import Gates
 from web import auth, language
 from web.language import gettext
@@ -28,6 +28,7 @@ from web.pages.reports.form import (
     read_groups,
     report_name,
 )
+from web.pages.shown.camera_names import camera_name
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 
@@ -60,7 +61,8 @@ class ReportGroup(Struct, frozen=True):
 class TableView(Struct, frozen=True, kw_only=True):
     """`numbers`, `moments`: which columns are that. `total`: rows of the whole table.
 
-    `wraps`: its text is long, and its columns are many.
+    `rows`: the text of each cell, and where it leads or "". `wraps`: its text is long, and its
+    columns are many.
     """
 
     name: str
@@ -68,7 +70,7 @@ class TableView(Struct, frozen=True, kw_only=True):
     columns: list[str]
     numbers: list[bool]
     moments: list[bool]
-    rows: list[list[str]]
+    rows: list[list[tuple[str, str]]]
     total: int
     left_out: int
     is_wide: bool
@@ -182,6 +184,12 @@ def _groups(chosen: tuple[int, ...]) -> list[ReportGroup]:
     ]
 
 
+def _cell(cells: Cells, column: Column, cell: Cell) -> tuple[str, str]:
+    is_camera = column.kind == "camera" and cell is not None
+    url = camera_name(auth.services(), str(cell)).url if is_camera else ""
+    return cells.text(column, cell), url
+
+
 def _table_view(table: ReportTable, cells: Cells, form: ReportForm) -> TableView:
     """One page of a table: the report is kept, so its rows have numbers."""
     asked = request.args.get(f"from_{table.name}", default=0, type=int)
@@ -202,7 +210,7 @@ def _table_view(table: ReportTable, cells: Cells, form: ReportForm) -> TableView
         numbers=[column.kind in ("count", "length", "percent") for column in columns],
         moments=[column.kind == "moment" for column in columns],
         rows=[
-            [cells.text(column, row[n]) for n, column in zip(places, columns, strict=True)]
+            [_cell(cells, column, row[n]) for n, column in zip(places, columns, strict=True)]
             for row in table.rows[begin:end]
         ],
         total=len(table.rows),
