@@ -15,11 +15,11 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from logging.handlers import QueueListener, RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import msgspec
 
@@ -56,27 +56,26 @@ def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable
     Returns a function that stops the log and returns whether all lines were written in time.
     """
     logging.raiseExceptions = False
-    outputs: list[logging.Handler] = [_ConsoleHandler(stream)]
+    handlers: list[logging.Handler] = [_ConsoleHandler(stream)]
     file_error = None
     if directory is not None and not _is_terminal(stream):
         try:
-            outputs.append(_open_files(directory))
+            handlers.append(_open_files(directory))
         except OSError as error:  # A full disk, for example: stderr still has the log.
             file_error = error
     formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
     # One queue per output: with a shared one, a blocked console would also block the files.
-    handlers = [_OutputHandler(output, formatter) for output in outputs]
+    outputs = [_Output(handler) for handler in handlers]
+    lines = _LineHandler(formatter, outputs)
     root = logging.getLogger()
-    for handler in handlers:
-        root.addHandler(handler)
+    root.addHandler(lines)
     set_level(config.level)
     if file_error is not None:
         log.warning("the log is not written to files: %s", file_error)
 
     def stop() -> bool:
-        for handler in handlers:
-            root.removeHandler(handler)
-        endings = [threading.Thread(target=handler.end, daemon=True) for handler in handlers]
+        root.removeHandler(lines)
+        endings = [threading.Thread(target=output.end, daemon=True) for output in outputs]
         for ending in endings:
             ending.start()
         for ending in endings:
@@ -199,25 +198,54 @@ class _ConsoleHandler(logging.StreamHandler[TextIO]):
                 os.dup2(nowhere.fileno(), self.stream.fileno())
 
 
-class _OutputHandler(QueueHandler):
-    """Queues lines for one output, and drops them when the queue is full."""
+class _LineHandler(logging.Handler):
+    """Formats each line once, for all outputs."""
 
-    def __init__(self, output: logging.Handler, formatter: logging.Formatter) -> None:
-        super().__init__(queue.Queue(_MAX_QUEUED_LINES))
+    def __init__(self, formatter: logging.Formatter, outputs: Sequence[_Output]) -> None:
+        super().__init__()
         self.setFormatter(formatter)
-        self._output = output
-        self._writer = _Writer(self.queue, output)
+        self._outputs = outputs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = _Line(self.format(record))
+        except Exception:
+            self.handleError(record)
+            return
+        for output in self._outputs:
+            output.put(line)
+
+
+class _Line(NamedTuple):
+    """What the handler of an output takes for a record: a line that is formatted."""
+
+    text: str
+
+
+class _AsItIs(logging.Formatter):
+    def format(self, record: _Line) -> str:  # type: ignore[override]
+        return record.text
+
+
+class _Output:
+    """Queues lines for one handler, and drops them when the queue is full."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        self._queue = queue.Queue[Any](_MAX_QUEUED_LINES)
+        handler.setFormatter(_AsItIs())
+        self._handler = handler
+        self._writer = _Writer(self._queue, handler)
         self._writer.start()
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def put(self, line: _Line) -> None:
         with suppress(queue.Full):
-            self.queue.put_nowait(record)
+            self._queue.put_nowait(line)
 
     def end(self) -> None:
         """Write the queued lines and close the output. Blocks for as long as that takes."""
         self._writer.stop()
         with suppress(OSError):  # A disk that is full or read-only: the other output has the lines.
-            self._output.close()
+            self._handler.close()
 
 
 class _Writer(QueueListener):
@@ -251,7 +279,7 @@ class _TextFormatter(logging.Formatter):
         return line
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
+class _JsonLine(msgspec.Struct, omit_defaults=True):
     time: str
     level: str
     logger: str
@@ -265,7 +293,7 @@ class _JsonFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        line = _Line(
+        line = _JsonLine(
             time=self.formatTime(record),
             level=record.levelname.lower(),
             logger=record.name,
