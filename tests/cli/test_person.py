@@ -89,6 +89,8 @@ def test_who_reads_personal_numbers_is_audited(sitehub: Sitehub) -> None:
         (("add", "--name", "Ada", "--valid-from", "soon"), 1, "--valid-from"),
         (("add", "--name", "Ada", "--photo", "missing.jpg"), 2, "missing.jpg"),
         (("set", "9", "--note", "x"), 1, "no person 9"),
+        (("show", "export"), 1, "no person export"),
+        (("sync", ""), 1, "Not Found"),
         (("set", "9", "--age", "3", "--clear", "age"), 2, "either given or cleared"),
     ],
 )

@@ -31,11 +31,10 @@ async def answer_owner(app: ASGIFramework, method: str, path: str, body: bytes) 
     if exchange.reading.cancelled_caught:
         raise TooLarge("this answer is too long for the command line")
     answer = bytes(exchange.answer)
-    if not exchange.is_json:
-        return msgspec.json.encode(answer.decode())
     if exchange.status != 200:
-        raise StartFault(msgspec.json.decode(answer)["msg"])
-    return answer
+        # What is no JSON leads from a path with an empty part to one without.
+        raise StartFault(msgspec.json.decode(answer)["msg"] if exchange.is_json else "Not Found")
+    return answer if exchange.is_json else msgspec.json.encode(answer.decode())
 
 
 def _scope(method: str, path: str, body: bytes) -> HTTPScope:

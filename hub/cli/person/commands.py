@@ -11,6 +11,7 @@ from hub.cli.options import data_option
 from hub.cli.person.fields import CATEGORIES, field_options, group_id, read_fields
 from hub.cli.person.files import export_people, import_people
 from hub.cli.person.sync import sync
+from hub.errors import StartFault
 
 
 @click.group()
@@ -101,6 +102,8 @@ def show(data_dir: Path, pid: str, as_json: bool) -> None:
     from hub.cli.output import print_json, print_line
     from hub.cli.requests import call_api
 
+    if not pid.isdecimal():  # "export" is another call
+        raise StartFault(f"no person {pid[:64]}")
     fields = call_api(data_dir, "GET", "people", pid)
     if as_json:
         print_json(fields)
