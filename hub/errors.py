@@ -216,7 +216,7 @@ class CannotStoreNow(HubError):
     device_status = 503
     status = 503
 
-    def __init__(self, message: str = "", *, retry_after: int = 5) -> None:
+    def __init__(self, message: str | Reason = "", *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -190,7 +190,7 @@ def _as_object(finding: Finding) -> dict[str, object]:
         "code": finding.code,
         "text": finding.text,
         "advice": finding.advice,
-        "args": finding.args,
+        "args": {name: str(value) for name, value in finding.args.items()},
     }
 
 

@@ -12,18 +12,20 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.reasons import Reason
+
 log = logging.getLogger(__name__)
 
 
 class StoreHealth(Struct, frozen=True):
-    """What is wrong with the store, each "" if nothing is.
+    """What is wrong with the store.
 
-    `reason`: why nothing can be stored. `damaged`: the damaged parts. `lost`: packs whose pictures
-    are missing or damaged, while everything else works.
+    `reason`: why nothing can be stored, None if it can. `damaged`: the damaged parts. `lost`:
+    packs whose pictures are missing or damaged, while everything else works. "" if nothing is.
     """
 
     can_store: bool = True
-    reason: str = ""
+    reason: Reason | None = None
     damaged: str = ""
     lost: str = ""
 
@@ -36,7 +38,7 @@ class HealthMonitor:
         self._damage: list[str] = []
         self._losses: list[str] = []
 
-    def refused(self, reason: str) -> None:
+    def refused(self, reason: Reason) -> None:
         """Report that a write failed because of the disk or the database."""
         if self.health.reason != reason:
             log.error("nothing can be stored now: %s", reason)
@@ -46,7 +48,7 @@ class HealthMonitor:
         """Report that a write became durable."""
         if not self.health.can_store:
             log.info("storing works again")
-            self.health = replace(self.health, can_store=True, reason="")
+            self.health = replace(self.health, can_store=True, reason=None)
 
     def damaged(self, text: str) -> None:
         """Report damage. Use the same text for all damage of a file, so that texts stay few."""
@@ -73,20 +75,21 @@ class HealthMonitor:
 
 
 #: Why nothing can be written, for people.
-DISK_FULL = "the disk is full"
+DISK_FULL = Reason("the disk is full")
+NOT_RESPONDING = Reason("the disk is not responding")
 
 #: SQLite's primary result codes that are caused by the disk or the file, not by the statement.
-SQLITE_REASONS = {
+_SQLITE_REASONS = {
     sqlite3.SQLITE_FULL: DISK_FULL,
-    sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
-    sqlite3.SQLITE_READONLY: "the database is read-only",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged",
-    sqlite3.SQLITE_NOTADB: "the database is damaged",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_BUSY: "another program has locked the database",
-    sqlite3.SQLITE_LOCKED: "another program has locked the database",
-    sqlite3.SQLITE_PERM: "no permission to write to the database",
+    sqlite3.SQLITE_IOERR: Reason("the disk reports an input/output error"),
+    sqlite3.SQLITE_READONLY: Reason("the database is read-only"),
+    sqlite3.SQLITE_CANTOPEN: Reason("the database cannot be opened"),
+    sqlite3.SQLITE_CORRUPT: Reason("the database is damaged"),
+    sqlite3.SQLITE_NOTADB: Reason("the database is damaged"),
+    sqlite3.SQLITE_NOMEM: Reason("out of memory"),
+    sqlite3.SQLITE_BUSY: Reason("another program has locked the database"),
+    sqlite3.SQLITE_LOCKED: Reason("another program has locked the database"),
+    sqlite3.SQLITE_PERM: Reason("no permission to write to the database"),
 }
 #: With less than this free, a write that failed found no room.
 _FULL_BYTES = 1024 * 1024
@@ -106,7 +109,7 @@ def _is_full(folder: Path) -> bool:
 
 def is_storage_error(error: BaseException) -> bool:
     """Whether the disk or the file caused an error, so that no write can succeed."""
-    return isinstance(error, OSError) or primary_code(error) in SQLITE_REASONS
+    return isinstance(error, OSError) or primary_code(error) in _SQLITE_REASONS
 
 
 def is_damaged_row(error: BaseException) -> bool:
@@ -125,18 +128,20 @@ def is_damage(error: BaseException) -> bool:
     return primary_code(error) in DAMAGE
 
 
-def describe(error: BaseException, folder: Path | None = None) -> str:
-    """Return the reason for an error as text for people.
+def describe(error: BaseException, folder: Path | None = None) -> Reason:
+    """Return the reason for an error, for people.
 
     `folder`: what failed was written there. SQLite calls a flush that found no room an input/output
     error, so its disk is looked at.
     """
     if primary_code(error) == sqlite3.SQLITE_IOERR and folder is not None and _is_full(folder):
-        return SQLITE_REASONS[sqlite3.SQLITE_FULL]
+        return _SQLITE_REASONS[sqlite3.SQLITE_FULL]
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK_FULL
         if error.errno == errno.EIO:
-            return SQLITE_REASONS[sqlite3.SQLITE_IOERR]
-        return f"the disk cannot be written: {error.strerror or error}"
-    return SQLITE_REASONS.get(primary_code(error), f"an unexpected fault: {error}")
+            return _SQLITE_REASONS[sqlite3.SQLITE_IOERR]
+        why = Reason(error.strerror or str(error))
+        return Reason("the disk cannot be written: %(why)s", {"why": why})
+    unexpected = Reason("an unexpected fault: %(why)s", {"why": str(error)})
+    return _SQLITE_REASONS.get(primary_code(error), unexpected)

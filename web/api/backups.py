@@ -80,7 +80,7 @@ def add_backups(routes: Routes, services: Services) -> None:
             items=[_backup(one) for one in backups.list()],
             last_good=None if newest is None else _time(newest.made_at),
             running=backups.running is not None,
-            failure="" if failure is None else failure.reason,
+            failure="" if failure is None else str(failure.reason),
             folder=str(backups.folder),
         )
 
@@ -95,7 +95,7 @@ def _backup(one: KnownBackup) -> Backup:
         verified=one.is_complete,
         unread_bytes=one.unread_bytes,
         unread_records=one.unread_records,
-        problem=one.problem,
+        problem=str(one.problem or ""),
         has_pictures=one.has_pictures,
         records=one.records,
     )

@@ -15,7 +15,6 @@ from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.alarms.judge import OFFLINE
-from hub.services.backups.place import NOT_CONNECTED
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.problems import PROBLEMS, HealthReason
@@ -312,34 +311,8 @@ INIT_OUTCOMES = {
     "not-sent": N_("not sent yet"),
 }
 
-#: Reasons given by the store that are translated; others are error texts of the system.
-STORE_REASONS = (
-    N_("the disk is full"),
-    N_("the disk is not responding"),
-    N_("the disk reports an input/output error"),
-    N_("the database is read-only"),
-    N_("the database cannot be opened"),
-    N_("the database is damaged"),
-    N_("out of memory"),
-    N_("another program has locked the database"),
-    N_("no permission to write to the database"),
-)
-#: Why a backup in the folder was not looked at.
-BACKUP_REASONS = (
-    N_("it is not a backup of sitehub: its header is too large"),
-    N_("the folder contains too many backups to read this one: move some elsewhere"),
-)
-#: What is wrong with a camera without a signature.
-SUSPICION_REASONS = (
-    N_("it connected from another address"),
-    N_("it connected with another MAC address"),
-    N_("something else claimed to be it"),
-    N_("its token was used from another address"),
-    N_("they do not fit their approval"),
-)
 #: What the system says of a file or a folder, which is named before it, in plain words.
 _FILE_REASONS = {
-    NOT_CONNECTED: N_("its disk is not connected"),
     "Not a directory": N_("this is not a folder"),
     "File exists": N_("a file with this name exists"),
     "No such file or directory": N_("there is no such file or folder"),
@@ -406,11 +379,13 @@ def done_sentence(code: str | None) -> str:
 
 def reason_text(reason: Reason | None) -> str:
     """Why something is so; "" if it is not so."""
-    return "" if reason is None else reason.told(_in_words)
+    return "" if reason is None else reason.told(lambda said: gettext(_in_words(said)))
 
 
 def _in_words(said: str) -> str:
-    return gettext(_FILE_REASONS.get(said, said))
+    """What the system says of a file, at the end of a text, in plain words."""
+    start, colon, why = said.rpartition(": ")
+    return f"{start}{colon}{gettext(_FILE_REASONS[why])}" if why in _FILE_REASONS else said
 
 
 def shown_value(text: Value) -> str:
@@ -421,16 +396,7 @@ def shown_value(text: Value) -> str:
     if _UTC_MOMENT.fullmatch(text):
         moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
         return f"{moment.astimezone(language.zone()):%Y-%m-%d %H:%M}"
-    return store_reason(text)
-
-
-def store_reason(text: str) -> str:
-    """Why the store or a backup failed, translated as far as it is known; a path stays."""
-    if text in STORE_REASONS or text in BACKUP_REASONS or text in SUSPICION_REASONS:
-        return gettext(text)
-    path, colon, reason = text.rpartition(": ")
-    plain = _FILE_REASONS.get(reason)
-    return text if plain is None else f"{path}{colon}{gettext(plain)}"
+    return _in_words(text)
 
 
 def health_sentence(reason: HealthReason) -> str:
@@ -460,10 +426,10 @@ def health_topics(reasons: Iterable[HealthReason]) -> str:
     return gettext(", ").join(topics)
 
 
-def folder_sentence(folder: str, problem: str) -> str:
+def folder_sentence(folder: str, problem: Reason) -> str:
     """Why no backup can be made in a folder."""
     text = PROBLEMS["backups-unreadable"].sentence
-    return gettext(text) % {"folder": folder, "reason": store_reason(problem)}
+    return gettext(text) % {"folder": folder, "reason": reason_text(problem)}
 
 
 def next_backup(hub: Services) -> str:

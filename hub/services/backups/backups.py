@@ -19,6 +19,7 @@ from hub.config import BackupConfig
 from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change
 from hub.log import limited
+from hub.reasons import Reason, because
 from hub.services.audit import Actor
 from hub.services.backups import schedule
 from hub.services.backups.copying import run_copying
@@ -47,6 +48,7 @@ from hub.store.backup.gone_days import KeptLog
 from hub.store.backup.making import SiteDescription, remove_abandoned
 from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.sealed_file import check_passphrase
+from hub.store.health import NOT_RESPONDING
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -91,7 +93,7 @@ class Backups:
         self._speed = core.outside.copy_speed
         self._found = Folder()
         #: Why no backup can be made in the folder; "" if nothing is known to prevent it.
-        self.folder_problem = ""
+        self.folder_problem: Reason | None = None
         #: The folder that was looked at.
         self._seen: Path | None = None
         self._lock = trio.Lock()
@@ -222,7 +224,7 @@ class Backups:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise BackupFault(reason) from error
         except trio.TooSlowError as error:
-            raise BackupFault("the disk is not responding") from error
+            raise BackupFault(NOT_RESPONDING) from error
 
     async def acknowledge_restore(self, by: Actor) -> None:
         """Note that somebody has read that the hub has other addresses than before."""
@@ -299,8 +301,8 @@ class Backups:
         """Make one backup. Failures are stored for the page, and logged."""
         async with self._lock:
             self._wanted = trio.Event()
-            began, failure = time.monotonic(), ""
-            is_of_database = False
+            began, is_of_database = time.monotonic(), False
+            failure: Reason | None = None
             with self._copying(Pace(self._speed)) as pace:
                 plan, site = self._plan(), self._describe()
                 try:
@@ -308,11 +310,11 @@ class Backups:
                 except CopyingStopped:
                     return
                 except HubError as error:
-                    failure = error.message
+                    failure = error.said
                     is_of_database = isinstance(error, UnreadableDatabase)
                 except Exception as error:
                     log.exception("a backup failed")
-                    failure = f"an unexpected fault: {error}"
+                    failure = because("an unexpected fault: %(why)s", why=str(error))
         seconds = time.monotonic() - began
         metrics.backup_seconds.set(seconds)
         if failure:

@@ -10,7 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BackupFault
-from hub.services.backups.place import NOT_CONNECTED, obstacle
+from hub.reasons import Reason
+from hub.services.backups.place import obstacle
 from hub.services.disk_space import GB
 from hub.store.backup.generations import (
     Folder,
@@ -89,15 +90,15 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
         raise BackupFault(f"{where}: {error.strerror or error}") from error
 
 
-def find_obstacle(plan: BackupPlan) -> str:
-    """Return why no backup can be made in the folder; "" if nothing is known to prevent it."""
+def find_obstacle(plan: BackupPlan) -> Reason | None:
+    """Return why no backup can be made in the folder; None if nothing is known to prevent it."""
     if reason := obstacle(plan.folder):
         return reason
     try:
         is_away = plan.is_elsewhere and is_on_same_disk(plan.folder, plan.data_dir)
     except OSError as error:
-        return error.strerror or str(error)
-    return NOT_CONNECTED if is_away else ""
+        return Reason(error.strerror or str(error))
+    return Reason("its disk is not connected") if is_away else None
 
 
 def look(folder: Path, data_dir: Path) -> Folder:

@@ -7,21 +7,20 @@ import os
 import tempfile
 from pathlib import Path, PureWindowsPath
 
-#: What `obstacle` says besides the texts of the system.
-NOT_CONNECTED = "its disk is not connected"
+from hub.reasons import Reason
 
 
-def obstacle(folder: Path) -> str:
-    """Return why a folder, which may not exist yet, cannot be made or used; "" if it can."""
+def obstacle(folder: Path) -> Reason | None:
+    """Return why a folder, which may not exist yet, cannot be made or used; None if it can."""
     try:
         nearest = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
         if not nearest.is_dir():
-            return f"{nearest}: Not a directory"
+            return Reason(f"{nearest}: Not a directory")
         if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
-            return f"{nearest}: Permission denied"
+            return Reason(f"{nearest}: Permission denied")
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        return Reason(error.strerror or str(error))
+    return None
 
 
 def try_out(data_dir: Path, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import msgspec
 from msgspec import Struct
 
+from hub.reasons import Reason, Value
 from hub.store.backup.generations import Generation
 from hub.store.backup.unread import UnreadPack
 
@@ -16,7 +17,7 @@ _MAX_DAYS = 3
 
 
 class KnownBackup(Struct, frozen=True):
-    """A backup in the folder. `problem`: why it cannot be restored, or "". Times are UNIX seconds.
+    """A backup in the folder. Times are UNIX seconds. `problem`: why it cannot be restored.
 
     `has_damage`: rows of its database were damaged already when it was made.
     `unread`: what the disk of the hub could not read; a backup without it can be restored.
@@ -26,7 +27,7 @@ class KnownBackup(Struct, frozen=True):
     made_at: float
     bytes: int
     is_restorable: bool
-    problem: str
+    problem: Reason | None
     has_pictures: bool
     records: int
     has_damage: bool = False
@@ -68,7 +69,7 @@ class BackupFailure(Struct, frozen=True):
     """
 
     at: float
-    reason: str
+    reason: Value
     is_of_database: bool = False
 
 

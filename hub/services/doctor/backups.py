@@ -22,8 +22,8 @@ def check_backups(context: CheckContext) -> Iterator[Finding]:
     try:
         generations = read_folder(folder).generations
     except OSError as error:
-        reason = error.strerror or str(error)
-        yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
+        said = error.strerror or str(error)
+        yield failed("backups", "backups-unreadable", folder=str(folder), reason=said)
         return
     failure = context.backup_failure
     if reason := obstacle(folder):
@@ -35,8 +35,8 @@ def check_backups(context: CheckContext) -> Iterator[Finding]:
     newest = last_complete(generations, now)
     if generations and not generations[-1].is_restorable:
         newer = generations[-1]
-        args = {"name": newer.path.name, "reason": newer.problem}
-        yield warning("backups", "backup-bad", **args)
+        problem = newer.problem or ""
+        yield warning("backups", "backup-bad", name=newer.path.name, reason=problem)
     if (incomplete := last_incomplete(generations, now)) is not None:
         yield _incomplete(backup_of(incomplete))
     if newest is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from msgspec import Struct
 
+from hub.reasons import Value
 from hub.services.doctor.texts import sentences_of
 
 State = Literal["ok", "warning", "failed"]
@@ -41,7 +43,7 @@ class Finding(Struct, frozen=True):
     check: CheckName
     state: State
     code: str
-    args: dict[str, str] = {}
+    args: Mapping[str, Value] = {}
 
     @property
     def text(self) -> str:
@@ -59,13 +61,13 @@ def moment_text(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def ok(check: CheckName, code: str, **args: str) -> Finding:
+def ok(check: CheckName, code: str, **args: Value) -> Finding:
     return Finding(check, "ok", code, args)
 
 
-def warning(check: CheckName, code: str, **args: str) -> Finding:
+def warning(check: CheckName, code: str, **args: Value) -> Finding:
     return Finding(check, "warning", code, args)
 
 
-def failed(check: CheckName, code: str, **args: str) -> Finding:
+def failed(check: CheckName, code: str, **args: Value) -> Finding:
     return Finding(check, "failed", code, args)

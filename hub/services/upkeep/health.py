@@ -12,7 +12,7 @@ import trio
 from hub import metrics
 from hub.live.feed import Change
 from hub.live.registry import Registry
-from hub.reasons import Value
+from hub.reasons import Reason, Value
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.unsigned.misuse import Misuse
 from hub.services.backups.backups import Backups
@@ -48,13 +48,13 @@ _EXPIRY_NOTICE_DAYS = 14
 
 
 #: What is wrong with a camera without a signature.
-SUSPICIONS: dict[Suspicion, str] = {
-    "address": "it connected from another address",
-    "mac": "it connected with another MAC address",
-    "facts": "something else claimed to be it",
+_SUSPICIONS: dict[Suspicion, Reason] = {
+    "address": Reason("it connected from another address"),
+    "mac": Reason("it connected with another MAC address"),
+    "facts": Reason("something else claimed to be it"),
 }
-TOKEN_COPIED = "its token was used from another address"
-_ALSO_SUSPECT = "they do not fit their approval"
+_TOKEN_COPIED = Reason("its token was used from another address")
+_ALSO_SUSPECT = Reason("they do not fit their approval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,7 @@ class Health:
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
         if not health.can_store:
-            yield _problem("cannot-store", reason=health.reason)
+            yield _problem("cannot-store", reason=health.reason or "")
         if health.damaged:
             yield _problem("damaged", what=health.damaged)
         if (since := self._store.changes_lost_since) is not None:
@@ -261,7 +261,7 @@ class Health:
         # The oldest first, so that a further one takes nobody's place.
         found.sort(key=lambda device: device.suspect_at or 0)
         for device in found[:_MAX_SUSPECTS]:
-            reason = SUSPICIONS[device.suspect] if device.suspect else TOKEN_COPIED
+            reason = _SUSPICIONS[device.suspect] if device.suspect else _TOKEN_COPIED
             yield _suspect(device.name or device.sn, reason, device.did)
         if others := [device.name or device.sn for device in found[_MAX_SUSPECTS:]]:
             yield _suspect(_some(others), _ALSO_SUSPECT)
@@ -293,7 +293,7 @@ class Health:
             yield _problem("certificate-stays", reason=certificates.problem)
 
 
-def _suspect(camera: str, reason: str, did: str = "") -> HealthReason:
+def _suspect(camera: str, reason: Reason, did: str = "") -> HealthReason:
     return HealthReason(
         "camera-suspect",
         {"camera": camera, "reason": reason},

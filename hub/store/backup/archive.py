@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import BackupFault
+from hub.reasons import Reason
 from hub.store.backup.files import FlushedFile, read_steps
 from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.backup.sealed_file import Sink, Source
@@ -51,8 +52,8 @@ _MAX_TEXT_BYTES = 16 * 1024 * 1024
 #: years with held evidence of each.
 MAX_HEAD_BYTES = 4 * 1024 * 1024
 #: Problems of a generation whose head was not read.
-HEAD_TOO_LARGE = "it is not a backup of sitehub: its header is too large"
-HEAD_NOT_READ = "the folder contains too many backups to read this one: move some elsewhere"
+HEAD_TOO_LARGE = Reason("it is not a backup of sitehub: its header is too large")
+HEAD_NOT_READ = Reason("the folder contains too many backups to read this one: move some elsewhere")
 #: Larger files in the data directory are not the hub's.
 _MAX_SMALL_BYTES = 1024 * 1024
 _MAX_SMALL_FILES = 1000

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from hub import durable_files
 from hub.errors import BackupFault
+from hub.reasons import Reason
 from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.backup.unread import UnreadParts
 from hub.store.disk import Disk
@@ -25,7 +26,7 @@ _FLUSH_BYTES = 8 * 1024 * 1024
 _SECTOR_BYTES = 4096
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-NOT_REGULAR = "it is not a regular file"
+NOT_REGULAR = Reason("it is not a regular file")
 #: Opening a FIFO would wait for a writer.
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 

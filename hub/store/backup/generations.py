@@ -24,6 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BackupFault
+from hub.reasons import Reason, because
 from hub.store.backup.archive import (
     HEAD_NOT_READ,
     HEAD_TOO_LARGE,
@@ -64,19 +65,19 @@ _MAX_BYTES_OF_HEADS = 32 * 1024 * 1024
 class Generation(Struct, frozen=True):
     """A backup in the folder.
 
-    `made_at`: UNIX seconds. `problem`: why it cannot be restored, or "".
+    `made_at`: UNIX seconds. `problem`: why it cannot be restored, or None.
     """
 
     path: Path
     made_at: float
     bytes: int
     head: Head | None
-    problem: str = ""
+    problem: Reason | None = None
 
     @property
     def is_restorable(self) -> bool:
         """Whether it can be restored."""
-        return not self.problem
+        return self.problem is None
 
     @property
     def unread(self) -> tuple[UnreadPack, ...]:
@@ -152,15 +153,16 @@ def _read_generations(folder: Path, names: Sequence[str]) -> tuple[Generation, .
 
 def _read_generation(path: Path, most: int) -> tuple[Generation, int]:
     """Return a generation, and how much was read of it; its head must not take more than `most`."""
-    problem, head, bytes_, size = "", None, 0, 0
+    problem: Reason | None = None
+    head, bytes_, size = None, 0, 0
     try:
         with open_regular(path) as file:
             bytes_ = os.fstat(file.fileno()).st_size
             head, size = read_head(file, most)
     except BackupFault as error:
-        problem = error.message
+        problem = error.said
     except OSError as error:
-        problem = f"it cannot be read: {error.strerror or error}"
+        problem = because("it cannot be read: %(why)s", why=Reason(error.strerror or str(error)))
     return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem), size
 
 

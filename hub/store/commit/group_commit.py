@@ -30,11 +30,18 @@ import trio
 from hub import metrics
 from hub.errors import CannotStoreNow, StillStoring
 from hub.log import limited
+from hub.reasons import Reason
 from hub.store.commit.patience import Patience, patience
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.record_writer import Committed, PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
-from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
+from hub.store.health import (
+    NOT_RESPONDING,
+    HealthMonitor,
+    describe,
+    is_damage,
+    is_storage_error,
+)
 from hub.store.sqlite.clean_mark import Checkpoint, checkpoint, empty_wal, empty_wal_now, save_clean
 from hub.store.sqlite.connection import Bridge, Job
 from hub.store.sqlite.log_state import count_write, read_writes
@@ -149,10 +156,10 @@ class GroupCommit:
         with trio.move_on_after(_COMMIT_SECONDS):
             await write.done.wait()
         if not write.done.is_set():
-            self._monitor.refused("the disk is not responding")
+            self._monitor.refused(NOT_RESPONDING)
             self._queue.wake()
             metrics.store_refusals.inc()
-            raise StillStoring("the disk is not responding")
+            raise StillStoring(NOT_RESPONDING)
 
     async def _wait_patiently(self, write: Write[Any], mine: Patience) -> None:
         """Wait until a write is done, however long it takes."""
@@ -425,7 +432,7 @@ def _cause(fault: PackFault) -> OSError:
     return fault.__cause__
 
 
-def _refusal(reason: str, cause: BaseException) -> CannotStoreNow:
+def _refusal(reason: Reason, cause: BaseException) -> CannotStoreNow:
     metrics.store_refusals.inc()
     error = CannotStoreNow(reason)
     error.__cause__ = cause

@@ -178,11 +178,11 @@ class HeldEvidence:
         try:
             await self._append(day.day, self._packs.path(day.day), rows)
         except (OSError, CannotStoreNow) as error:
-            reason = describe(error) if isinstance(error, OSError) else str(error)
+            reason = describe(error) if isinstance(error, OSError) else error.said
             if reason == DISK_FULL and not await self._is_held_by_people(values):
                 log.warning("the evidence of alarms of %s goes with the day: %s", day.day, reason)
                 return False
-            self.problems[day.day] = reason
+            self.problems[day.day] = str(reason)
             raise CannotStoreNow(
                 f"{day.day} stays, because its held evidence cannot be kept: {reason}"
             ) from error

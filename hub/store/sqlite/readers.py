@@ -56,7 +56,7 @@ class Readers:
             if not is_storage_error(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
                 raise
             if is_damage(error):
-                self._monitor.damaged(describe(error))
+                self._monitor.damaged(str(describe(error)))
             raise CannotStoreNow(describe(error)) from error
         finally:
             self._send.send_nowait(bridge)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from hub.reasons import Reason
 from hub.services.backups.schedule import (
     is_due,
     last_complete,
@@ -26,7 +27,7 @@ def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp()
 
 
-def generation(text: str, problem: str = "") -> Generation:
+def generation(text: str, problem: Reason | None = None) -> Generation:
     return Generation(Path(text), at(text), 1, None, problem)
 
 
@@ -71,7 +72,7 @@ def test_a_night_in_which_the_computer_was_off_is_made_up_for() -> None:
 
 
 def test_one_that_is_not_good_does_not_count() -> None:
-    found = [generation("2026-11-25 03:00", "it is damaged")]
+    found = [generation("2026-11-25 03:00", Reason("it is damaged"))]
     assert is_due(found, 3, SHANGHAI, at("2026-11-25 08:30"))
 
 

@@ -26,6 +26,7 @@ from hub.config import (
     TlsConfig,
     WebConfig,
 )
+from hub.reasons import Reason
 from hub.services.backups.views import BackupFailure
 from hub.services.certificates.certificates import names_of_this_host
 from hub.services.certificates.sources import SiteCertificate
@@ -405,7 +406,7 @@ async def test_a_good_backup_of_the_last_two_days_is_wanted(
     found = [made]
     monkeypatch.setattr(backups, "read_folder", lambda folder: Folder(tuple(found)))
     assert codes(check_backups(around())) == ["backup-ok"]
-    found.append(Generation(data_dir / "sitehub-2.tar", clock(), 1, None, "it is cut off"))
+    found.append(Generation(data_dir / "sitehub-2.tar", clock(), 1, None, Reason("it is cut off")))
     assert codes(check_backups(around())) == ["backup-bad", "backup-ok"]
     clock.advance(2 * 86_400)
     assert codes(check_backups(around())) == ["backup-bad", "backup-overdue"]

@@ -13,6 +13,7 @@ import trio.testing
 
 from hub.live.feed import Change, ChangeFeed
 from hub.live.registry import Registry
+from hub.reasons import Reason
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.backups.views import BackupFailure, KnownBackup, RestoredFrom, backup_of
 from hub.services.clock.dating import DatedDay
@@ -59,7 +60,7 @@ class BackupState:
     def __init__(self) -> None:
         self.days: int | None = None
         self.folder = Path("/mnt/backups")
-        self.folder_problem = ""
+        self.folder_problem: Reason | None = None
         self.last_failure: BackupFailure | None = None
         self.last_complete: SimpleNamespace | None = None
         self.last_incomplete: KnownBackup | None = None
@@ -374,8 +375,11 @@ def test_a_camera_that_does_not_fit_its_approval_is_a_notice(parts: Parts) -> No
     # One for each camera, so that a further one is noticed; one without a time comes first.
     copied, moved = parts.health.reasons()
     assert (copied.did, copied.key) == ("3", "camera-suspect-3")
-    assert copied.args == {"camera": "SN3", "reason": "its token was used from another address"}
-    assert moved.args == {"camera": "SN2", "reason": "it connected from another address"}
+    assert copied.args == {
+        "camera": "SN3",
+        "reason": Reason("its token was used from another address"),
+    }
+    assert moved.args == {"camera": "SN2", "reason": Reason("it connected from another address")}
 
 
 def test_of_many_cameras_that_do_not_fit_the_last_ones_are_told_together(parts: Parts) -> None:
@@ -397,7 +401,7 @@ def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_one_serious_problem(parts: Parts) -> None:
-    parts.backups.folder_problem = "/mnt: Not a directory"
+    parts.backups.folder_problem = Reason("/mnt: Not a directory")
     (reason,) = parts.health.reasons()
     assert (reason.code, reason.is_serious, reason.is_fault) == ("backups-unreadable", True, False)
     parts.backups.last_failure = BackupFailure(0, "/mnt: Not a directory")

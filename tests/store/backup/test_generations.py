@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from hub.errors import BackupFault
+from hub.reasons import Reason
 from hub.store.backup import archive
 from hub.store.backup import generations as module
 from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE, read_head
@@ -253,7 +254,7 @@ async def test_a_generation_that_is_damaged_says_why(site: Site) -> None:
     path.write_bytes(b"nonsense" * 100)
     (found,) = read_folder(site.folder).generations
     assert not found.is_restorable
-    assert "damaged" in found.problem
+    assert "damaged" in str(found.problem)
     # Its packs stay: it may be the only one.
     site.clock.advance(86_400)
     await site.back_up()
@@ -326,7 +327,7 @@ async def test_what_is_no_file_is_named_and_neither_waited_for_nor_counted(site:
     os.mkfifo(site.folder / "packs" / "2030-01-01.pack")
     with trio.fail_after(30):
         found = await trio.to_thread.run_sync(read_folder, site.folder, abandon_on_cancel=True)
-    problems = {one.path.name: one.problem for one in found.generations if one.problem}
+    problems = {one.path.name: str(one.problem) for one in found.generations if one.problem}
     assert problems == {fifo: "it is not a regular file", link: "it is not a regular file"}
     assert [one.path for one in found.generations if one.is_restorable] == [made]
     # The hub did not make them: they stay, and keep no pack from going.
@@ -378,7 +379,7 @@ async def test_heads_larger_than_any_of_a_hub_take_nothing_from_its_own_generati
     made = await site.back_up()
     forge(site.folder, made, "20200101-000000", "20300101-000000", size=16_000_000)
     generations = read_folder(site.folder).generations
-    assert [one.problem for one in generations] == [HEAD_TOO_LARGE, "", HEAD_TOO_LARGE]
+    assert [one.problem for one in generations] == [HEAD_TOO_LARGE, None, HEAD_TOO_LARGE]
     # The hub did not make them: they stay, and keep no pack from going.
     assert to_remove(generations, UTC, site.clock()) == ()
     assert oldest_removable(generations) is None
@@ -397,7 +398,7 @@ async def test_the_heads_of_the_newest_generations_are_read_first(
         made.append(await site.back_up())
     monkeypatch.setattr(module, "_MAX_BYTES_OF_HEADS", 2 * head_size(made[0]) + 100)
     generations = read_folder(site.folder).generations
-    assert [one.problem for one in generations] == [HEAD_NOT_READ, "", ""]
+    assert [one.problem for one in generations] == [HEAD_NOT_READ, None, None]
 
 
 async def test_a_generation_whose_head_is_not_read_stays_and_so_do_all_packs(
@@ -441,7 +442,7 @@ def test_a_file_whose_name_is_no_time_is_not_a_generation(tmp_path: Path, stamp:
 # -- which stay
 
 
-def generation(when: datetime, problem: str = "") -> Generation:
+def generation(when: datetime, problem: Reason | None = None) -> Generation:
     return Generation(Path(f"{when:%Y%m%d-%H%M}"), when.timestamp(), 1, None, problem)
 
 
@@ -464,14 +465,14 @@ def test_seven_daily_four_weekly_and_six_monthly_ones_stay() -> None:
 
 def test_the_last_restorable_one_stays_however_old_it_is() -> None:
     first = datetime(2025, 1, 1, 3, tzinfo=UTC)
-    found = [generation(first), generation(first + timedelta(days=400), "it is damaged")]
+    found = [generation(first), generation(first + timedelta(days=400), Reason("it is damaged"))]
     assert to_remove(found, UTC, found[1].made_at) == ()
     assert oldest_removable(found) == found[1]
 
 
 def test_a_bad_one_goes_once_there_is_a_newer_restorable_one() -> None:
     first = datetime(2026, 1, 1, 3, tzinfo=UTC)
-    found = [generation(first, "it is damaged"), generation(first + timedelta(days=1))]
+    found = [generation(first, Reason("it is damaged")), generation(first + timedelta(days=1))]
     assert to_remove(found, UTC, found[1].made_at) == (found[0],)
 
 

@@ -315,7 +315,7 @@ async def test_unread_parts_that_no_hub_wrote_make_a_generation_a_bad_one(
 async def test_a_generation_with_a_pack_that_is_none_is_a_bad_one(site: Site, name: str) -> None:
     await site.add(1)
     with_pack(await site.back_up(), {"name": name})
-    assert "damaged" in newest(site).problem
+    assert "damaged" in str(newest(site).problem)
 
 
 def unread_of(name: str, *parts: tuple[int, int], records: int = 1) -> dict[str, object]:

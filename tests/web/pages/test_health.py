@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from hub.reasons import Reason
 from hub.services.doctor import health_checks
 from hub.services.doctor.findings import CHECK_NAMES, Finding, failed, ok, warning
 from hub.services.doctor.health_checks import FullCheck, RunningCheck
@@ -185,7 +186,10 @@ async def test_others_are_told_once_that_an_administrator_is_needed(
 async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
     hub: PageSite,
 ) -> None:
-    reasons = ("it connected from another address", "something else claimed to be it")
+    reasons = (
+        Reason("it connected from another address"),
+        Reason("something else claimed to be it"),
+    )
     hub.health_reasons = [
         HealthReason("camera-suspect", {"camera": f"Yard {did}", "reason": reason}, did=did)
         for did, reason in zip("12", reasons, strict=True)

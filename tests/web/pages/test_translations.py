@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +21,6 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
-from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
-from hub.store.health import SQLITE_REASONS, describe
 from web.language import CATALOGS
 from web.pages import labels
 
@@ -174,12 +171,3 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
     # What keeps the hub from seeing or keeping anything is told to everybody as it is.
     of_everybody = {"starting", "cannot-store", "cameras-offline"}
     assert {code for code, one in PROBLEMS.items() if not one.topic} == of_everybody
-
-
-def test_every_reason_of_the_store_has_a_text() -> None:
-    full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk is not responding"
-    assert {describe(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)
-
-
-def test_every_reason_why_a_backup_was_not_looked_at_has_a_text() -> None:
-    assert {HEAD_NOT_READ, HEAD_TOO_LARGE} == set(labels.BACKUP_REASONS)

@@ -32,7 +32,7 @@ from hub.wire.uploads.firmware import Versions, is_older
 from web import language
 from web.http.bodies import TooSlow
 from web.language import N_, gettext, ngettext
-from web.pages.labels import STORE_REASONS
+from web.pages.labels import reason_text
 
 #: 2.3: the kind of a component, by its `type`.
 TYPES = {
@@ -210,8 +210,8 @@ def describe_form_error(error: HubError) -> str:
     if isinstance(error, BadParameter) and (text := _describe_wrong_field(error)):
         return text
     if isinstance(error, CannotStoreNow):
-        reason = gettext(error.message) if error.message in STORE_REASONS else error.message
-        return gettext("The hub cannot save it at the moment: %(reason)s.") % {"reason": reason}
+        text = gettext("The hub cannot save it at the moment: %(reason)s.")
+        return text % {"reason": reason_text(error.said)}
     for kind, text in _FORM_ERRORS:
         if isinstance(error, kind):
             return gettext(text)

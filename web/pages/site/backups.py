@@ -18,7 +18,14 @@ from hub.services.problems import PROBLEMS
 from web import auth, language
 from web.language import gettext, ngettext
 from web.pages.faults import NO_FAULT, Fault
-from web.pages.labels import duration, folder_sentence, next_backup, size_text, store_reason
+from web.pages.labels import (
+    duration,
+    folder_sentence,
+    next_backup,
+    reason_text,
+    shown_value,
+    size_text,
+)
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page
@@ -198,7 +205,7 @@ def _view(hub: Services) -> BackupsView:
         failure=""
         if failure is None
         else gettext("The backup of %(time)s failed: %(reason)s")
-        % {"time": _moment(hub, failure.at), "reason": store_reason(failure.reason)},
+        % {"time": _moment(hub, failure.at), "reason": shown_value(failure.reason)},
         advice=_advice(failure),
         incomplete=_incomplete(hub),
         replace_disk=gettext(_INCOMPLETE.advice),
@@ -295,7 +302,7 @@ def _row(hub: Services, one: KnownBackup) -> BackupRow:
         records=one.records,
         has_pictures=one.has_pictures,
         has_damage=one.has_damage,
-        problem=store_reason(one.problem),
+        problem=reason_text(one.problem),
         missing=_missing(one) if one.unread else "",
     )
 

@@ -12,7 +12,7 @@ from hub.errors import BackupFault
 from hub.net.networks import Networks
 from web import auth
 from web.language import N_, gettext
-from web.pages.labels import store_reason
+from web.pages.labels import reason_text
 
 _EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
 _PROTECTS_CAMERAS = N_(
@@ -55,7 +55,7 @@ async def _folder_fault(folder: Value) -> str:
         await auth.services().upkeep.backups.try_folder(str(folder))
     except BackupFault as error:
         return gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
-            "reason": store_reason(error.message)
+            "reason": reason_text(error.said)
         }
     return ""
 

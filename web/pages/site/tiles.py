@@ -11,7 +11,7 @@ from hub import __version__
 from hub.services.disk_space import GB
 from web import auth, language
 from web.language import gettext, ngettext
-from web.pages.labels import next_backup, store_reason
+from web.pages.labels import next_backup, reason_text, shown_value
 from web.pages.shown.camera_rows import shown_state
 from web.pages.site.problems import current_problems
 
@@ -112,12 +112,10 @@ def _backup() -> Tile:
     detail = ""
     if problem:
         value = gettext("No backup can be made")
-        detail = gettext("The folder cannot be used: %(reason)s") % {
-            "reason": store_reason(problem)
-        }
+        detail = gettext("The folder cannot be used: %(reason)s") % {"reason": reason_text(problem)}
     elif failure is not None:
         detail = gettext("The last one failed: %(reason)s") % {
-            "reason": store_reason(failure.reason)
+            "reason": shown_value(failure.reason)
         }
     elif last is None:
         detail = next_backup(hub)
