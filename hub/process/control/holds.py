@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import asdict, replace
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.records.holds import Hold
-from hub.wire.pictures import Image
-from hub.wire.uploads.records import Record, RecordKind, decode_detail
+from hub.wire.uploads.records import Record, decode_detail
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -43,36 +43,15 @@ class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
         return ExportedHold(hold, site.name(), services.records.log.log_id, str(site.zone()), now)
 
 
-class HeldRecord(Struct, frozen=True):
+class HeldRecord(Record, frozen=True, kw_only=True):
     """A record as it crosses the channel. `pictures`: by name, empty if they were not asked for."""
 
-    seq: int
-    kind: RecordKind
-    did: str
-    sn: str
-    device_name: str
-    occurred_at: int
-    received_at: int
-    detail: Raw
-    extra: Raw
-    images: tuple[Image, ...]
-    erased: bool
+    detail: Raw  # type: ignore[assignment]
     pictures: dict[str, bytes]
 
     def record(self) -> Record:
-        return Record(
-            seq=self.seq,
-            kind=self.kind,
-            did=self.did,
-            sn=self.sn,
-            device_name=self.device_name,
-            occurred_at=self.occurred_at,
-            received_at=self.received_at,
-            detail=decode_detail(self.kind, bytes(self.detail)),
-            extra=self.extra,
-            images=self.images,
-            erased=self.erased,
-        )
+        """Return it with its detail decoded."""
+        return replace(self, detail=decode_detail(self.kind, bytes(self.detail)))
 
 
 class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.read"):
@@ -88,7 +67,8 @@ class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.r
         found = await services.records.holds.records(self.id, after=self.after, limit=50)
         for record in found.items:
             pictures = await _pictures(services, record) if self.with_pictures else {}
-            page.append(_held_record(record, pictures))
+            fields = asdict(record) | {"detail": Raw(msgspec.json.encode(record.detail))}
+            page.append(HeldRecord(**fields, pictures=pictures))
             size += sum(map(len, pictures.values()))
             if size > _PAGE_BYTES:
                 break
@@ -103,20 +83,3 @@ async def _pictures(services: Services, record: Record) -> dict[str, bytes]:
         except NoSuchResource:
             continue
     return found
-
-
-def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
-    return HeldRecord(
-        seq=record.seq,
-        kind=record.kind,
-        did=record.did,
-        sn=record.sn,
-        device_name=record.device_name,
-        occurred_at=record.occurred_at,
-        received_at=record.received_at,
-        detail=Raw(msgspec.json.encode(record.detail)),
-        extra=record.extra,
-        images=record.images,
-        erased=record.erased,
-        pictures=pictures,
-    )
