@@ -21,11 +21,8 @@ def site_key(data_dir: Path, file: Path | None, remove: bool) -> None:
     signs with the new one, but at most for a week.
     """
     from hub.cli.requests import execute
-    from hub.process.control.devices import RemoveSiteKey, SetSiteKey
+    from hub.process.control.devices import SetSiteKey
 
     if (file is None) is not remove:
         raise click.UsageError("give either FILE or --remove")
-    if file is None:
-        execute(data_dir, RemoveSiteKey())
-    else:
-        execute(data_dir, SetSiteKey(read_pem(data_dir, file)))
+    execute(data_dir, SetSiteKey(None if file is None else read_pem(data_dir, file)))

@@ -1,4 +1,4 @@
-"""Requests about devices: import, the site key, and the frame trace."""
+"""Requests about devices: import, and the site key."""
 
 from __future__ import annotations
 
@@ -23,19 +23,15 @@ class ImportDevices(ControlRequest[list[str]], frozen=True, tag="device.import")
         return dids
 
 
-class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
-    """Remove the site key: devices without a key of their own are refused."""
-
-    async def perform(self, services: Services) -> None:
-        await services.cameras.devices.remove_site_key()
-        await services.core.audit.add(COMMAND_LINE, "site-key.remove", "")
-
-
 class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
-    """Set the site key, given as PEM text."""
+    """Set the site key, given as PEM text. None: devices without a key of their own are refused."""
 
-    pem: str
+    pem: str | None
 
     async def perform(self, services: Services) -> None:
-        await services.cameras.devices.set_site_key(self.pem)
-        await services.core.audit.add(COMMAND_LINE, "site-key.set", "")
+        if self.pem is None:
+            await services.cameras.devices.remove_site_key()
+        else:
+            await services.cameras.devices.set_site_key(self.pem)
+        action = "site-key.remove" if self.pem is None else "site-key.set"
+        await services.core.audit.add(COMMAND_LINE, action, "")
