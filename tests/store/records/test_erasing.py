@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from hub.clock_reading import Reading
 from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.health import StoreHealth
+from hub.store.people.people import PersonFilter, PersonPut
+from hub.store.people.person_rows import PersonChange
 from hub.store.records import erasing
 from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
@@ -157,6 +160,34 @@ async def test_nothing_is_left_in_a_database_of_many_people(
         erasure = await erase(store, clock, Subject(uuids=(NUMBER,)))
         assert erasure.records == count // 50
         assert files_with(data, needles(clock)) == set()
+
+
+@pytest.mark.parametrize("seed", [29, 33, 37])
+async def test_nothing_of_erased_people_is_left_in_a_register_of_many(
+    tmp_path: Path, clock: FrozenClock, seed: int
+) -> None:
+    data, choice = tmp_path / "data", random.Random(seed)
+    pids = [str(one) for one in choice.sample(range(10**7, 10**8), 2_000)]
+    async with opened(data, clock) as store:
+        group = await store.camera_groups.add("Gate", [])
+        for start in range(0, len(pids), 50):
+            puts = [
+                PersonPut(
+                    pid=pid,
+                    change=PersonChange(
+                        name=f"N{pid}", note="n" * choice.randrange(60), groups=(group.id,)
+                    ),
+                )
+                for pid in pids[start : start + 50]
+            ]
+            await store.people.put(puts, "ada", 5)
+        gone = choice.sample(pids, 30)
+        for pid in gone:
+            await store.people.erase(pid)
+        await erase(store, clock, Subject(uuids=(gone[0],)))
+        assert files_with(data, [pid.encode() for pid in gone]) == set()
+        kept = await store.people.count(PersonFilter(group=group.id), Reading(0, 0, 0))
+        assert kept == len(pids) - len(gone)
 
 
 async def test_an_erased_upload_that_is_sent_again_is_a_repeat(
