@@ -58,7 +58,7 @@ MAX_NAMED = 100
 _RECORD = """
 SELECT seq, kind, did, received_at, images, detail, CASE WHEN EXISTS (
     SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
-    UNION ALL SELECT 1 FROM alarm_record JOIN alarm ON alarm.seq = alarm
+    UNION ALL SELECT 1 FROM alarm_record JOIN alarm ON alarm.seq = alarm_record.alarm
         WHERE alarm_record.seq = record.seq AND state <> 'closed'
 ) THEN 2 ELSE EXISTS (SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq) END AS kept
 FROM record

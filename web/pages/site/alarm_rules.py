@@ -24,7 +24,7 @@ from web.pages.choices import Choice, choices
 from web.pages.faults import NotHere
 from web.pages.layout import redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
-from web.pages.shown.camera_names import camera_name
+from web.pages.shown.camera_names import CameraName, camera_name
 from web.pages.site.layout import site_page
 from web.pages.times import now_here, read_moment, to_ms
 
@@ -62,7 +62,7 @@ class RuleRow(Struct, frozen=True):
     again: str
     when: str
     otherwise: str
-    where: str
+    where: list[CameraName]
 
 
 @blueprint.get("", role="admin")
@@ -145,13 +145,17 @@ def _when(rule: AlarmRule) -> str:
     return f"{days} {hours}"
 
 
-def _where(rule: AlarmRule) -> str:
+def _where(rule: AlarmRule) -> list[CameraName]:
     if not rule.dids and not rule.groups:
-        return gettext("all cameras")
+        return [CameraName(gettext("all cameras"), "")]
     groups = {one.id: one.name for one in auth.services().people.groups.list()}
-    names = [groups.get(id, f"#{id}") for id in rule.groups]
-    names += [camera_name(auth.services(), did).name for did in rule.dids]
-    return _list(names)
+    return [
+        *(
+            CameraName(groups.get(id, f"#{id}"), f"/cameras/groups/{id}" if id in groups else "")
+            for id in rule.groups
+        ),
+        *(camera_name(auth.services(), did) for did in rule.dids),
+    ]
 
 
 def _display_name(device: DeviceView) -> str:

@@ -76,7 +76,7 @@ async def test_a_rule_is_added_and_decides_about_the_next_event(
     assert "Intrusion or line crossing, Fire" in admin.text
     assert "Mon, Tue 22:00–06:00" in admin.text
     assert "at other times: No alarm" in admin.text
-    assert "North gate" in admin.text
+    assert '<a href="/cameras/1">North gate</a>' in admin.text
     # It is Wednesday, 20:00: an event that a rule is about raises no alarm outside of its hours.
     await site.add_record("event", EventDetail(type=8))
     assert site.services.alarms.raised.active() == ()
