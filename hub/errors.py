@@ -70,33 +70,38 @@ CODES: dict[int, str] = {
 
 
 class HubError(Exception):
-    """An error with a code of the protocol and a message for the caller: a reason or a text."""
+    """An error with a code of the protocol and a message for the caller.
+
+    `said`: the message as a reason, without the name of a field.
+    """
 
     code: ClassVar[int] = 503
     device_status: ClassVar[int] = 200
     status: ClassVar[int] = 500
 
     def __init__(self, message: str | Reason = "") -> None:
-        super().__init__(message or CODES[self.code])
+        self.said = message if isinstance(message, Reason) else Reason(message or CODES[self.code])
+        super().__init__(str(self.said))
 
     @property
     def message(self) -> str:
         return str(self.args[0])
 
-    @property
-    def said(self) -> Reason:
-        return self.args[0] if isinstance(self.args[0], Reason) else Reason(self.message)
-
 
 class BadParameter(HubError):
-    """A field is missing or wrong. `field` is its dotted path, or empty for the whole body."""
+    """A field is missing or wrong. `field` is its dotted path, or empty for the whole body.
+
+    `fault`: what is wrong with it, where pages have a sentence of their own for that.
+    """
 
     code = 420
     status = 400
 
-    def __init__(self, message: str = "", *, field: str = "") -> None:
-        super().__init__(f"{field}: {message}" if field else message)
-        self.field = field
+    def __init__(self, message: str | Reason = "", *, field: str = "", fault: str = "") -> None:
+        super().__init__(message)
+        if field:
+            self.args = (f"{field}: {self.said}",)
+        self.field, self.fault = field, fault
 
 
 class TooLarge(BadParameter):

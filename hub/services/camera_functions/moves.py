@@ -79,16 +79,22 @@ class AddressMoves:
         try:
             network = IPv4Network(f"{param.addr}/{param.mask}", strict=False)
         except ValueError:
-            raise BadParameter("a subnet mask is expected", field="param.mask") from None
+            raise BadParameter(
+                "a subnet mask is expected", field="param.mask", fault="mask"
+            ) from None
         address, gateway = IPv4Address(param.addr), IPv4Address(param.gateway)
         ends = (network.network_address, network.broadcast_address)
         is_usual = _is_usual(address, may_be_loopback=self._is_on_this_computer(did))
         if not 1 <= network.prefixlen <= 30 or address in ends or not is_usual:
-            raise BadParameter("an address of a device is expected", field="param.addr")
+            raise BadParameter(
+                "an address of a device is expected", field="param.addr", fault="host"
+            )
         if gateway != _NONE and (gateway not in network or gateway in (*ends, address)):
-            raise BadParameter("an address of the same network is expected", field="param.gateway")
+            raise BadParameter(
+                "an address of the same network is expected", field="param.gateway", fault="gateway"
+            )
         if any(one.ip == param.addr and one.did != did for one in self._devices.list()):
-            raise BadParameter("another camera has this address", field="param.addr")
+            raise BadParameter("another camera has this address", field="param.addr", fault="taken")
 
     async def send(self, did: str, param: EthernetSet) -> None:
         """Send a checked address. Raises what Commands.call raises, except Unanswered.

@@ -87,8 +87,7 @@ class BadPhoto(BadParameter):
     """The photo cannot be used; `fault` says why."""
 
     def __init__(self, fault: PhotoFault) -> None:
-        super().__init__(_MESSAGES[fault], field="photo")
-        self.fault = fault
+        super().__init__(_MESSAGES[fault], field="photo", fault=fault)
 
 
 class IsLarge(Exception):

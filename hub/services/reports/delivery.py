@@ -166,7 +166,7 @@ class ReportDelivery:
         try:
             await self._send(settings, today - timedelta(days=1))
         except (HubError, OSError) as error:
-            raise BadParameter(str(_reason(error)), field="place") from error
+            raise BadParameter(_reason(error), field="place") from error
         self.failure = None
         await self._audit.add(by, "report.sent", _place(settings))
 

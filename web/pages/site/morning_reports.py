@@ -104,6 +104,6 @@ def _fault(error: BadParameter) -> Fault:
             )
         case _:
             text = gettext("They could not be sent: %(reason)s.") % {
-                "reason": error.message.partition(": ")[2] or error.message
+                "reason": reason_text(error.said)
             }
     return Fault(error.field, text)

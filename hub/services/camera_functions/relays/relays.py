@@ -244,7 +244,7 @@ class Relays:
             raise BadParameter("the password of the camera is expected", field="password")
         if _place_of(relay) != _place_of(before):
             text = "enter it again: the address, the port, TLS or the user name has changed"
-            raise BadParameter(text, field="password")
+            raise BadParameter(text, field="password", fault="again")
         return self._store.relays.password(relay.did)
 
 

@@ -95,7 +95,9 @@ def checked_username(username: str) -> str:
 def checked_password(password: str, username: str) -> str:
     """Return a password that is not one of those that everybody tries first."""
     if is_known_password(password, username):
-        raise BadParameter("a default password, or one as easy to guess", field="password")
+        raise BadParameter(
+            "a default password, or one as easy to guess", field="password", fault="default"
+        )
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         text = f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters are expected"
         raise BadParameter(text, field="password")

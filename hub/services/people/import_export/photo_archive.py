@@ -50,8 +50,7 @@ class BadArchive(BadParameter):
     """A ZIP is refused as a whole; `fault` says why, `value` names the file."""
 
     def __init__(self, fault: ArchiveFault, message: str, value: str = "") -> None:
-        super().__init__(message, field="zip")
-        self.fault = fault
+        super().__init__(message, field="zip", fault=fault)
         self.value = value
 
 

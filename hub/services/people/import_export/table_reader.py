@@ -27,8 +27,7 @@ class BadTable(BadParameter):
     """A CSV file cannot be read at all; `fault` says why, `value` names what is wrong."""
 
     def __init__(self, fault: TableFault, message: str, value: str = "") -> None:
-        super().__init__(message, field="csv")
-        self.fault = fault
+        super().__init__(message, field="csv", fault=fault)
         self.value = value
 
 

@@ -52,12 +52,10 @@ FORM = SettingForm(
     SET_ETHERNET,
 )
 _FAULTS = {
-    "another camera has this address": N_("Another camera has this address."),
-    "an address of a device is expected": N_("No camera can have this address in this network."),
-    "an address of the same network is expected": N_(
-        "The gateway must be another address of the same network, or 0.0.0.0."
-    ),
-    "a subnet mask is expected": N_("This is not a subnet mask."),
+    "taken": N_("Another camera has this address."),
+    "host": N_("No camera can have this address in this network."),
+    "gateway": N_("The gateway must be another address of the same network, or 0.0.0.0."),
+    "mask": N_("This is not a subnet mask."),
 }
 
 
@@ -134,7 +132,5 @@ def _values(found: Interfaces) -> dict[str, str]:
 def _describe(error: HubError) -> str:
     if not isinstance(error, BadParameter):
         return describe_change_error(error)
-    known = _FAULTS.get(error.message.removeprefix(f"{error.field}: "))
-    if known is not None:
-        return gettext(known)
-    return gettext("Nothing was sent: one value is not valid. It is marked below.")
+    wrong = N_("Nothing was sent: one value is not valid. It is marked below.")
+    return gettext(_FAULTS.get(error.fault, wrong))

@@ -41,11 +41,11 @@ _FAULTS = {
     "password": N_("Enter a password of %(least)s to %(password)s characters."),
 }
 _PASSWORD_FAULTS = {
-    "a default password, or one as easy to guess": N_(
+    "default": N_(
         "This is a default password, or one that is tried first. Set another one on the camera's "
         "own web page, then enter it here."
     ),
-    "enter it again: the address, the port, TLS or the user name has changed": N_(
+    "again": N_(
         "Enter the password again: it is not sent to another address, port or user name than it "
         "was entered for."
     ),
@@ -142,5 +142,4 @@ async def _settings_page(
 
 
 def _describe(error: BadParameter) -> str:
-    plain = error.message.removeprefix(f"{error.field}: ")
-    return gettext(_PASSWORD_FAULTS.get(plain) or _FAULTS[error.field]) % _BOUNDS
+    return gettext(_PASSWORD_FAULTS.get(error.fault) or _FAULTS[error.field]) % _BOUNDS
