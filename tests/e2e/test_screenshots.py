@@ -55,9 +55,8 @@ def test_a_picture_has_the_width_look_and_language_asked_for(
         assert min(_corner(light)) > 180
 
 
-def test_the_readme_has_exactly_the_pictures_that_the_command_takes() -> None:
-    readme = (FOLDER.parent / "README.md").read_text("utf-8")
-    assert set(re.findall(r"\(\.github/(\w+)\.png\)", readme)) == set(PICTURES)
+def test_the_command_takes_all_pictures_of_the_documents() -> None:
+    assert {path.stem for path in FOLDER.glob("*.png")} == set(PICTURES)
 
 
 def _corner(picture: Image.Image) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""The pictures of README.md: which page each shows, and how it is stored."""
+"""The pictures of README.md and docs: which page each shows, and how it is stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLOURS = 256
 def take_readme_pictures(
     site: FilledSite, camera: PageCamera, pages: Sequence[Page], folder: Path = FOLDER
 ) -> None:
-    """Write the pictures of README.md into `folder`: light, in English, what the window shows."""
+    """Write these pictures into `folder`: light, in English, what the window shows."""
     by_name = {page.name: page for page in pages}
     camera.speak("en")
     for name, page in PICTURES.items():
