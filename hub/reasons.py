@@ -45,6 +45,11 @@ class Reason(Struct, frozen=True, array_like=True, omit_defaults=True):
 Value: TypeAlias = str | int | Reason
 
 
+def texts(values: Mapping[str, Value]) -> dict[str, str]:
+    """Return values as programs are told them."""
+    return {name: str(value) for name, value in values.items()}
+
+
 def because(sentence: str, /, **values: Value) -> Reason:
     """Return a reason with values."""
     return Reason(sentence, values)

@@ -125,7 +125,7 @@ def _fields(alarm: Alarm) -> dict[str, Any]:
 
     from hub.wire.times import format_rfc3339
 
-    fields = msgspec.structs.asdict(alarm)
+    fields = msgspec.structs.asdict(alarm) | {"detail": alarm.detail.told()}
     for name in ("first_at", "last_at", "heard_at", "new_since", "escalated_at", "over_at"):
         fields[name] = None if fields[name] is None else format_rfc3339(fields[name])
     return fields

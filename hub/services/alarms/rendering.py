@@ -33,7 +33,7 @@ def alarm_fields(alarm: Alarm, record: msgspec.Raw | None) -> dict[str, Any]:
         "escalated_at": _time(alarm.escalated_at),
         "over_at": _time(alarm.over_at),
         "dids": list(alarm.dids),
-        "detail": alarm.detail,
+        "detail": alarm.detail.told(),
         "note": alarm.note,
         "record": record,
     }

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import is_past
-from hub.reasons import Value
+from hub.reasons import Value, texts
 from hub.store.rows import Moment, Size
 
 AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
@@ -57,6 +57,10 @@ class AlarmDetail(Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str = ""
     args: Mapping[str, Value] = {}
     device_name: str = ""
+
+    def told(self) -> AlarmDetail:
+        """Return it as programs are told it: `args` are texts."""
+        return replace(self, args=texts(self.args))
 
 
 class Alarm(Struct, frozen=True, kw_only=True):

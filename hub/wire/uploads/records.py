@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.reasons import Value
+from hub.reasons import Value, texts
 from hub.wire.code_tables import event_name
 from hub.wire.pictures import Image
 from hub.wire.times import format_rfc3339
@@ -193,5 +193,5 @@ def _shown(detail: Detail) -> dict[str, object]:
     if isinstance(detail, AccessDetail):
         shown["of"] = detail.of
     if isinstance(detail, HubDetail):
-        shown["args"] = {name: str(value) for name, value in detail.args.items()}
+        shown["args"] = texts(detail.args)
     return shown

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from hub.reasons import because
 from hub.services.access.users import Role
 from hub.services.alarms.alarms import AlarmStep
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
+from hub.services.alarms.rendering import alarm_json
 from hub.services.alarms.rules import AlarmRule
 from hub.services.problems import HealthReason
 from hub.services.records.record_log import RecordFilter
@@ -266,6 +269,20 @@ async def test_the_hubs_own_state_raises_an_alarm_of_its_cause(
     # The hub's own alarms have records of kind `hub`.
     record = await watched.hub.services.records.log.get(alarm.seq)
     assert (record.kind, record.detail) == ("hub", HubDetail(code, watched.problems[0].text, args))
+
+
+async def test_what_a_problem_tells_is_kept_as_a_reason_and_given_to_others_as_a_text(
+    watched: Watched,
+) -> None:
+    args = {"targets": "A", "reason": because("it answered %(status)s", status=503)}
+    watched.problems = [HealthReason("target-held", args)]
+    await watched.after(1)
+    alarm = await watched.site.one()
+    record = await watched.hub.services.records.log.get(alarm.seq)
+    assert (alarm.detail.args, record.detail.args) == (args, args)
+    told = {"targets": "A", "reason": "it answered 503"}
+    given = msgspec.json.decode(alarm_json(alarm, record))
+    assert (given["detail"]["args"], given["record"]["args"]) == (told, told)
 
 
 @pytest.mark.parametrize("kind", ["offline", "hub"])

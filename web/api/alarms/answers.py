@@ -12,13 +12,13 @@ from hub.services import Services
 from hub.services.alarms.alarms import Alarm as StoredAlarm
 from hub.services.alarms.alarms import (
     AlarmChange,
-    AlarmDetail,
     AlarmKind,
     AlarmState,
     ChangeKind,
     Severity,
     StepKind,
 )
+from hub.services.alarms.alarms import AlarmDetail as StoredDetail
 from hub.services.alarms.alarms import AlarmStep as StoredStep
 from hub.services.alarms.rendering import alarm_fields
 from hub.wire.times import format_rfc3339
@@ -28,6 +28,12 @@ from web.api.records.shown import Render
 
 #: Who did what happened by itself.
 BY_ITSELF = "by itself"
+
+
+class AlarmDetail(StoredDetail, frozen=True, omit_defaults=True, kw_only=True):
+    __doc__ = StoredDetail.__doc__
+
+    args: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
