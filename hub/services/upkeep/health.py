@@ -117,7 +117,8 @@ class Health:
             return
         yield from self._check_store()
         if failure := self._watched.updates.failure:
-            yield _problem("update-undone", version=failure.version, reason=failure.reason)
+            why = Reason(failure.reason)
+            yield _problem("update-undone", version=failure.version, reason=why)
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
             yield _problem("clock-unset", clock=clock)

@@ -21,6 +21,7 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
+from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from web.language import CATALOGS
 from web.pages import labels
 
@@ -29,8 +30,9 @@ TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
 #: What takes a sentence of the hub that pages translate (hub.reasons).
 _REASONS = dict.fromkeys(("Reason", "because", "TryLater", "NeedsPerson", "Refused", "NotTaken"))
-#: What other systems say most often (hub.services.forwarding).
+#: What other systems say most often (hub.services.forwarding), and why updates are undone.
 _OF_OTHERS = {
+    *(INTERRUPTED, FAILED_OFTEN, NOT_READY, PROGRAM_MISSING),
     "authorization violation",
     "maximum messages exceeded",
     "maximum bytes exceeded",

@@ -6,15 +6,16 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError, NotAllowed, TooLarge, UpdateRefused
+from hub.reasons import Reason
 from hub.services.updates.check import Offer
 from hub.update.programs import Candidate, Outcome
-from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from hub.update.update_file import MAX_BYTES
 from web import auth, language
 from web.forms.update_form import received_update
 from web.language import N_, gettext
 from web.pages.actors import actor_text
 from web.pages.firmware.labels import size_text
+from web.pages.labels import reason_text
 from web.pages.layout import page, redirect_to, wants_part
 from web.pages.site.layout import site_page
 
@@ -54,14 +55,6 @@ _REFUSALS = {
     "no-key": N_(
         "This hub cannot be updated from the browser. On its computer, run: sitehub update FILE"
     ),
-}
-
-#: Reasons for which an update is undone; others are messages of the new version.
-_REASONS = {
-    INTERRUPTED: N_("the computer or the hub was stopped before the new version was ready"),
-    FAILED_OFTEN: N_("it failed several times in its first minutes"),
-    NOT_READY: N_("it was not ready in time"),
-    PROGRAM_MISSING: N_("its program is missing"),
 }
 
 
@@ -179,12 +172,11 @@ def _size(offer: Offer | None) -> str:
 
 
 def _row(outcome: Outcome) -> OutcomeRow:
-    reason = _REASONS.get(outcome.reason)
     return OutcomeRow(
         outcome=outcome,
         time=language.moment(outcome.at),
         who=actor_text(outcome.by),
-        reason=gettext(reason) if reason else outcome.reason,
+        reason=reason_text(Reason(outcome.reason)),
     )
 
 
