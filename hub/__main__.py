@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import click
 
 from hub.cli import sitehub
-from hub.cli.run import double_click
-from hub.cli.run.double_click import CommandOutcome
 from hub.errors import hub_error_in, os_error_in, os_error_text
 from hub.process import executable
 from hub.process.bounded_end import exit_process
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
+#: The fields of a CommandOutcome, whose module a command does without.
+_Outcome = tuple[int, str, bool]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,11 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Characters that the console cannot show must not end a command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    if arguments is None and double_click.is_double_click(sys.argv[1:]):
-        status = double_click.serve(_execute)
-    else:
-        status = run(arguments)
-    exit_process(status)
+    exit_process(run(arguments) if arguments or sys.argv[1:] else _run_without_arguments())
 
 
 def _open_missing_streams() -> None:
@@ -43,17 +39,25 @@ def _open_missing_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
+def _run_without_arguments() -> int:
+    from hub.cli.run import double_click
+
+    if double_click.is_double_click([]):
+        return double_click.serve(lambda words: double_click.CommandOutcome(*_execute(words)))
+    return run()
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Execute one command line and return the exit status."""
-    return _execute(arguments).status
+    return _execute(arguments)[0]
 
 
-def _execute(arguments: Sequence[str] | None) -> CommandOutcome:
+def _execute(arguments: Sequence[str] | None) -> _Outcome:
     try:
         status = sitehub.main(arguments, prog_name="sitehub", standalone_mode=False)
     except click.UsageError as error:
         error.show()
-        return CommandOutcome(_WRONG_USAGE)
+        return _WRONG_USAGE, "", False
     except (click.Abort, KeyboardInterrupt):
         return _failed("cancelled")
     except click.ClickException as error:
@@ -68,15 +72,15 @@ def _execute(arguments: Sequence[str] | None) -> CommandOutcome:
             fault.message if fault else f"internal error, {_report_text(error)}",
             already_running=isinstance(fault, DirectoryInUse) and fault.is_held_by_hub,
         )
-    return CommandOutcome(status if isinstance(status, int) else _DONE)
+    return status if isinstance(status, int) else _DONE, "", False
 
 
-def _failed(message: str, *, already_running: bool = False) -> CommandOutcome:
+def _failed(message: str, *, already_running: bool = False) -> _Outcome:
     from hub.cli.output import print_line
 
     line = f"sitehub: {' '.join(message.split())}"
     print_line(line, err=True)
-    return CommandOutcome(_FAILED, line, already_running)
+    return _FAILED, line, already_running
 
 
 def _report_text(error: Exception) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import re
 import sys
 import threading
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import msgspec
+
+from hub.folding import visible
 
 if TYPE_CHECKING:
     from hub.config import LogConfig
@@ -46,8 +47,6 @@ _VERBOSE_LOGGERS = (
     "quart.serving",
     "trio-websocket",
 )
-
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable[[], bool]:
@@ -258,11 +257,6 @@ class _Writer(QueueListener):
                 return super().enqueue_sentinel()
             except queue.Full:
                 time.sleep(_POLL_SECONDS)
-
-
-def visible(text: str) -> str:
-    """Return `text` as one line without control characters, which a terminal would obey."""
-    return _UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
 
 
 class _TextFormatter(logging.Formatter):

@@ -39,7 +39,8 @@ from hub.central.received import Received
 from hub.central.streams import Lost, highest, lost, note_consumed, note_stored
 from hub.central.succession import Lineage, announce, is_known, kept_erasures, read_lineage
 from hub.errors import StartFault
-from hub.log import limited, visible
+from hub.folding import visible
+from hub.log import limited
 from hub.services.forwarding.sender import TryLater
 
 log = logging.getLogger(__name__)

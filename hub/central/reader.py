@@ -23,7 +23,7 @@ from nats.aio.msg import Msg
 from hub.central.messages import TRIAL
 from hub.central.received import Received, read_message
 from hub.errors import StartFault
-from hub.log import visible
+from hub.folding import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of, stream_of
 from hub.services.forwarding.nats.connection import ApiError, Login, NatsConnection, run_loop
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS

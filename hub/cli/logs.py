@@ -92,7 +92,7 @@ def _print_journal(filter: LevelFilter, lines: int, *, follow: bool) -> None:
 
 
 def _print(lines: Iterator[str] | list[str]) -> None:
-    from hub.log import visible
+    from hub.folding import visible
 
     for line in lines:
         click.echo(visible(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -56,10 +57,14 @@ def _refuse_without_hub(data_dir: Path) -> None:
 
 
 def _find_directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
-    from hub.process import data_directory, launcher
+    from hub.process import data_directory
+    from hub.update import FOLDER, STARTED_AS
 
     directory = value or data_directory.default_path()
-    launcher.hand_over(directory)
+    if STARTED_AS in os.environ or os.path.exists(directory / FOLDER):
+        from hub.process.launcher import hand_over
+
+        hand_over(directory)
     return directory
 
 

@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 import click
 import msgspec
 
-from hub.log import visible
+from hub.folding import visible
 
 
 def print_json(value: object) -> None:

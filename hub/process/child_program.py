@@ -15,8 +15,8 @@ from typing import IO
 
 from msgspec import Struct
 
-from hub.update import running
-from hub.update.running import RESTART_STATUS, STARTED_AS
+from hub.update import STARTED_AS, running
+from hub.update.running import RESTART_STATUS
 from hub.update.trial import NOT_READY
 
 #: A program on trial that is told to stop has this long.

@@ -9,7 +9,6 @@ this, so the hub exits with it, and the next hub removes the folder.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 import threading
@@ -106,6 +105,8 @@ def make_readable_for_other_users() -> None:
     if folder is None:
         return
     if not os.stat(_RUNNING_EXECUTABLE).st_mode & stat.S_IROTH:
+        import shutil
+
         copy = folder / "modules"
         shutil.copyfile(_RUNNING_EXECUTABLE, copy)
         _import_from(copy)
@@ -170,6 +171,8 @@ if sys.platform == "win32":
         """Do nothing: Windows does not remove a folder whose libraries are loaded."""
 
     def _remove_unless_locked(folder: Path) -> None:
+        import shutil
+
         # A directory with open files in it cannot be renamed.
         unused = folder.with_name(f"{folder.name.removesuffix('~')}~")
         folder.rename(unused)
@@ -194,6 +197,8 @@ else:
         fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
 
     def _remove_unless_locked(folder: Path) -> None:
+        import shutil
+
         handle = os.open(folder, os.O_RDONLY)
         try:
             with suppress(BlockingIOError):

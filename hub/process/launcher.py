@@ -26,9 +26,9 @@ from hub.process.child_program import (
     forwarded_signals,
     program_environment,
 )
-from hub.update import running
+from hub.update import STARTED_AS, running
 from hub.update.programs import Programs
-from hub.update.running import CURRENT, RESTART_STATUS, STARTED_AS, TRIAL
+from hub.update.running import CURRENT, RESTART_STATUS, TRIAL
 from hub.update.trial import Choice, Trial
 
 StartedAs = Literal["trial", "current", ""]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from hub.service_manager import NAME
-from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.status import ServiceStatus
 
 
@@ -71,6 +70,8 @@ else:
     import shlex
 
     def system_service() -> SystemService:
+        from hub.service_manager.linux.systemd import SystemdService
+
         return SystemdService()
 
     def is_administrator() -> bool:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason, because
 
 _MAX_TEXT = 200

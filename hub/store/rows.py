@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub import metrics
-from hub.log import limited, visible
+from hub.folding import visible
+from hub.log import limited
 
 log = logging.getLogger(__name__)
 

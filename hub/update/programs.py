@@ -25,9 +25,9 @@ from msgspec import Struct
 
 from hub.durable_files import flush_directory, flush_file, read_file
 from hub.errors import StartFault, UpdateRefused
+from hub.update import FOLDER
 from hub.update.steps import Steps
 
-FOLDER = "programs"
 STATE = "state.json"
 MAX_HISTORY = 20
 

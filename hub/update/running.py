@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from hub.errors import UpdateRefused
+from hub.update import STARTED_AS
 
 #: Why a hub cannot be updated at all: it runs from source, or a package installed it.
 Obstacle = Literal["", "source", "package"]
 
-#: In the environment of a program that this one started: TRIAL or CURRENT.
-STARTED_AS = "SITEHUB_STARTED_AS"
+#: The values of STARTED_AS.
 TRIAL, CURRENT = "trial", "current"
 #: The exit status of a hub that is to be started again, because an update is due.
 RESTART_STATUS = 86

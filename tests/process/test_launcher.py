@@ -9,8 +9,8 @@ import pytest
 
 from hub.process import data_directory, launcher
 from hub.process.control.client import FILE_NAME
+from hub.update import STARTED_AS
 from hub.update.programs import Candidate, Programs
-from hub.update.running import STARTED_AS
 from hub.update.trial import Trial
 from tests.support.update_files import script
 

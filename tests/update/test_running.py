@@ -10,9 +10,9 @@ import pytest
 from hub.process import launcher
 from hub.process.child_program import ProgramEnd
 from hub.process.launcher import take_mark
+from hub.update import STARTED_AS
 from hub.update.programs import Programs, UpdateState
 from hub.update.running import (
-    STARTED_AS,
     child_environment,
     find_obstacle,
     is_packaged,

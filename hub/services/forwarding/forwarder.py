@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, TooManyRequests
+from hub.folding import visible
 from hub.live.feed import Subscription
-from hub.log import visible
 from hub.reasons import Reason, because
 from hub.services.forwarding.backpressure import backoff_for_uploads
 from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items, person_items

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from hub.durable_files import write_file
 from hub.errors import BadParameter, HubError
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason, because
 from hub.services.audit import Actor
 from hub.services.backups.place import try_out

@@ -7,7 +7,7 @@ import logging
 import trio
 
 from hub.errors import HubError
-from hub.log import visible
+from hub.folding import visible
 from hub.services.audit import Actor
 from hub.services.forwarding.mqtt.site_view import SiteView
 

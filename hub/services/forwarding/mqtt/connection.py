@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason, because
 from hub.services.connect_errors import reason_of
 from hub.services.forwarding.mqtt.broker import Broker, open_socket

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import trio
 from msgspec.structs import replace
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason
 from hub.services.forwarding.mqtt.broker import Broker, broker_of
 from hub.services.forwarding.mqtt.commands import BrokerCommands

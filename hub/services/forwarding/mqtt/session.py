@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import trio
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason
 from hub.services.forwarding.mqtt.commands import BrokerCommands
 from hub.services.forwarding.mqtt.connection import Incoming, MqttConnection

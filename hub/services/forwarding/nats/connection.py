@@ -21,7 +21,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason, because
 from hub.services.connect_errors import reason_of
 from hub.services.forwarding.nats.headers import STATUS, headers_of

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from hub.log import visible
+from hub.folding import visible
 from hub.reasons import Reason
 from hub.services.forwarding.nats.connection import ApiError, NatsConnection
 from hub.services.forwarding.nats.headers import headers_of
