@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from babel.messages.pofile import read_po
 
 from hub import metrics
 from hub.cli import sitehub
@@ -17,12 +18,20 @@ from hub.config import SETTINGS, Setting, as_toml
 from hub.services.problems import PROBLEMS
 from hub.wire.commands.dialect import DIALECT, Command
 from tests.web.device_api.test_uploads import PATHS
+from web.pages.labels import WAITING
 from web.pages.site.setting_forms import form_of
 
 ROOT = Path(__file__).parent.parent
-PAGES = {
-    path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
-}
+FILES = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+
+
+def name_of(file: Path) -> str:
+    """`README.md`, `guard.md`, `zh/guard.md`."""
+    folder = ROOT / "docs"
+    return file.relative_to(folder if file.is_relative_to(folder) else ROOT).as_posix()
+
+
+PAGES = {name_of(file): file.read_text("utf-8") for file in FILES}
 README, DESIGN, OPERATIONS = PAGES["README.md"], PAGES["design.md"], PAGES["operations.md"]
 
 
@@ -41,15 +50,14 @@ def anchors(page: str) -> set[str]:
     return words | set(re.findall(r'<a id="([^"]+)">', page))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
-    folder = ROOT if name == "README.md" else ROOT / "docs"
-    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]):
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_link_of_a_page_leads_somewhere(file: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[name_of(file)]):
         path, _, anchor = target.partition("#")
-        assert not path or (folder / path).exists(), target
+        linked = (file.parent / path).resolve() if path else file
+        assert linked.exists(), target
         if anchor:
-            page = PAGES[Path(path).name] if path else PAGES[name]
-            assert anchor in anchors(page), target
+            assert anchor in anchors(PAGES[name_of(linked)]), target
 
 
 WITH_CONTENTS = [name for name, page in PAGES.items() if re.search(r"^- \[.+\]\(#", page, re.M)]
@@ -186,8 +194,8 @@ def test_the_import_rule_is_the_one_that_is_checked() -> None:
 
 
 def test_the_pictures_are_there_and_all_are_shown() -> None:
-    shown = [name for page in PAGES.values() for name in re.findall(r"/([\w-]+\.png)\)", page)]
-    assert sorted(shown) == sorted(path.name for path in (ROOT / ".github").glob("*.png"))
+    shown = {name for page in PAGES.values() for name in re.findall(r"/([\w-]+\.png)\)", page)}
+    assert shown == {path.name for path in (ROOT / ".github").glob("*.png")}
 
 
 def test_the_readme_is_short_and_says_first_what_an_installer_needs() -> None:
@@ -216,3 +224,72 @@ def test_the_table_of_asvs_has_each_chapter_of_level_2() -> None:
     states = re.findall(r"^\| [\d., to]+ \| .+? \| (.+?) \| .+ \|$", table, re.MULTILINE)
     assert set(states) - {"---"} == {"met", "partly", "not met", "n/a"}
     assert re.findall(r"^### V(\d+)", table, re.MULTILINE) == [str(n) for n in range(1, 15)]
+
+
+#: For people at a site, in both languages.
+FOR_THE_SITE = ("troubleshooting.md", "guard.md", "caretaker.md")
+EXPLICIT_ANCHOR = re.compile(r'<a id="([^"]+)">')
+
+
+def product_texts(language: str) -> dict[str, str]:
+    """What the pages of the hub say in `en` or `zh`, by the English text."""
+    with (ROOT / "web/translations/zh_CN.po").open("rb") as file:
+        catalog = read_po(file)
+    pairs: dict[str, str] = {}
+    for message in catalog:
+        sources = [message.id] if isinstance(message.id, str) else message.id
+        said = [message.string] if isinstance(message.string, str) else message.string
+        for number, source in enumerate(sources):
+            pairs[source] = source if language == "en" else said[min(number, len(said) - 1)]
+    return pairs
+
+
+def quoted(text: str, language: str) -> list[str]:
+    """What a page quotes of the product: *in italics* in English, “so” in Chinese."""
+    one_line = re.sub(r"\s+", " ", text.replace("**", ""))
+    return re.findall(r"\*([^*|]+)\*" if language == "en" else r"“([^”|]+)”", one_line)
+
+
+def is_said(quote: str, texts: Iterable[str]) -> bool:
+    """Whether `quote` is one of `texts`; "…" in it stands for anything."""
+    pattern = re.compile(".*".join(map(re.escape, quote.split("…"))))
+    return any(map(pattern.fullmatch, texts))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", FOR_THE_SITE)
+def test_what_a_page_for_the_site_quotes_is_what_the_product_says(name: str, language: str) -> None:
+    page = PAGES[name if language == "en" else f"zh/{name}"]
+    texts = product_texts(language).values()
+    names = [part for quote in quoted(page, language) for part in quote.split(" › ")]
+    assert len(names) > 20
+    assert [one for one in names if not is_said(one, texts)] == []
+
+
+@pytest.mark.parametrize("name", FOR_THE_SITE)
+def test_a_page_for_the_site_is_the_same_in_both_languages(name: str) -> None:
+    english, chinese = PAGES[name], PAGES[f"zh/{name}"]
+    assert EXPLICIT_ANCHOR.findall(english) == EXPLICIT_ANCHOR.findall(chinese)
+    for part in (r"^#+ ", r"^\| ", r"^ *\d+\. ", r"^- ", r"```"):
+        found = [len(re.findall(part, page, re.MULTILINE)) for page in (english, chinese)]
+        assert found[0] == found[1], part
+    assert f"](zh/{name})" in english
+    assert f"](../{name})" in chinese
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_of_what_is_wrong_has_each_refusal_and_each_problem(language: str) -> None:
+    page = PAGES["troubleshooting.md" if language == "en" else "zh/troubleshooting.md"]
+    texts = product_texts(language)
+    assert set(PROBLEMS) <= set(EXPLICIT_ANCHOR.findall(page))
+    for code, sentence in WAITING.items():
+        row = page.partition(f'<a id="{code}"></a>')[2]
+        assert is_said(quoted(row, language)[0], [texts[sentence]]), code
+
+
+@pytest.mark.parametrize("name", ["troubleshooting.md", "zh/troubleshooting.md"])
+def test_every_row_of_what_is_wrong_can_be_linked(name: str) -> None:
+    rows = [line for line in PAGES[name].splitlines() if line.startswith("| ")]
+    heads = [row for row in rows if not row.startswith('| <a id="')]
+    # Of each table, the names of its columns and the line below them.
+    assert len(heads) == 2 * sum(row.startswith("| --- ") for row in rows)
