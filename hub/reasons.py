@@ -1,8 +1,8 @@
 """Why something is so: an English sentence with values, which pages say in their language.
 
 It is stored and handed on like that, and becomes a text where it is shown. The sentence is the id
-of its translation; a test holds that each has one. What another system says is a
-reason without values: pages show it as it is, unless its words are translated.
+of its translation; a test holds that each has one. What another system says is a reason without
+values: pages show it as it is, unless its words are translated.
 """
 
 from __future__ import annotations
