@@ -13,6 +13,7 @@ import msgspec
 import trio
 from msgspec import Raw
 
+from hub.reasons import Reason
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.db import Store
@@ -360,7 +361,7 @@ async def _fill_targets(store: Store) -> None:
     target = await store.targets.add(new, TargetSecrets(secret="whsec_" + "AAAA" * 8))
     for kind in ("record", "alarm"):
         await store.targets.add_dead_letter(
-            DeadLetter(target.id, kind, "log", 7, "it answered 422", _MS)
+            DeadLetter(target.id, kind, "log", 7, Reason("it answered 422"), _MS)
         )
     await store.targets.add_gaps({target.id: (1, 3)}, "log", "age", _MS)
 
