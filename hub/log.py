@@ -235,16 +235,26 @@ class _Output:
         self._handler = handler
         self._writer = _Writer(self._queue, handler)
         self._writer.start()
+        self._ending = threading.Lock()
+        self._has_ended = False
 
     def put(self, line: _Line) -> None:
         with suppress(queue.Full):
             self._queue.put_nowait(line)
 
     def end(self) -> None:
-        """Write the queued lines and close the output. Blocks for as long as that takes."""
-        self._writer.stop()
-        with suppress(OSError):  # A disk that is full or read-only: the other output has the lines.
-            self._handler.close()
+        """Write the queued lines and close the output. Blocks for as long as that takes.
+
+        A process that is ended because its end takes too long calls this beside its own end.
+        """
+        with self._ending:
+            if self._has_ended:
+                return
+            self._writer.stop()
+            self._has_ended = True
+            # A disk that is full or read-only: the other output has the lines.
+            with suppress(OSError):
+                self._handler.close()
 
 
 class _Writer(QueueListener):

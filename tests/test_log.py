@@ -105,6 +105,15 @@ def test_if_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path:
     assert "the log is not written to files" in stderr.getvalue()
 
 
+def test_a_log_that_is_stopped_twice_ends_once(stderr: io.StringIO, tmp_path: Path) -> None:
+    """By the end of the hub, and by the exit of a process whose end takes too long."""
+    stop = hub.log.start(LogConfig(), tmp_path, stderr)
+    logging.getLogger("hub").info("the last line")
+    assert stop()
+    assert stop()
+    assert stderr.getvalue().count("the last line") == 1
+
+
 def test_a_file_that_cannot_be_closed_ends_without_a_traceback(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,8 @@ class LateApp:
         """Make the application, unless it is there, and return it once it has started up."""
         async with self._making:
             if self._app is None:
-                app = await trio.to_thread.run_sync(self._make)
+                # A hub that ends does not wait for it.
+                app = await trio.to_thread.run_sync(self._make, abandon_on_cancel=True)
                 await self._nursery.start(self._run, app)
                 self._app = app
             return self._app

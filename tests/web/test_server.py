@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -750,3 +751,27 @@ async def test_an_application_that_cannot_be_made_is_made_for_the_next_request(p
             for _ in range(2):
                 assert (await client.ask(request("GET", "/then"))).status == 200
     assert len(made) == 2
+
+
+async def test_the_shutdown_does_not_wait_for_an_application_that_is_being_made(
+    plain: Any, mock_clock: MockClock
+) -> None:
+    begun, may_go_on, ended = trio.Event(), threading.Event(), threading.Event()
+
+    def make(*_: Any) -> Any:
+        trio.from_thread.run_sync(begun.set)
+        may_go_on.wait(30)
+        ended.set()
+        return app
+
+    try:
+        with trio.fail_after(60):
+            async with serving_made(make, plain) as shutdown, connected(plain) as client:
+                await client.send(request("GET", "/first"))
+                await begun.wait()
+                shutdown.set()
+                await wait_all_tasks_blocked(0.05)
+                mock_clock.jump(server.GRACE_SECONDS)
+        assert not ended.is_set()
+    finally:
+        may_go_on.set()

@@ -132,7 +132,7 @@ class _Description:
 
     async def encoded(self) -> bytes:
         if not self._compressed:
-            self._compressed = await trio.to_thread.run_sync(self._make)
+            self._compressed = await trio.to_thread.run_sync(self._make, abandon_on_cancel=True)
         return zlib.decompress(self._compressed)
 
     def _make(self) -> bytes:
