@@ -23,7 +23,7 @@ EXPLAINED = (
     r"is offline:",
     r"^refused device .* (its clock is|it repeats an earlier connect|token)",
     r"^device .* was (added|changed|removed|sent its initial parameters)",
-    r"^(device .* at )?127\.0\.0\.1 was disconnected: no frame came",
+    r"^(a )?(device .*at )?127\.0\.0\.1 was disconnected: no frame came",
     r"^device .* sends more than \d+ frames a second, and is slowed down",
     r"^device .* was asked what it is: ",
     r"^the people of device \d+ are (brought in step later|compared another time): ",
@@ -40,12 +40,13 @@ EXPLAINED = (
     r"^the security code of device .* is being guessed",
     # What its disk does to it.
     r"(:|now:) the disk is not responding|^storing works again",
-    r"^alarms are checked later: too many queries at once",
+    r": too many queries at once",
     r"^target \d+ gets nothing now: ",
     # Its camera went away while the disk took its time.
     r"^a change without a caller failed: the device is offline",
     # What it does by itself.
     r"^backed up into ",
+    r"^the backup failed: records were erased while the backup was made",
 )
 
 
