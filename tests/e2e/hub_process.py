@@ -164,8 +164,8 @@ class HubProcess:
 
     def trust(self) -> ssl.SSLContext:
         """A client context that trusts only this hub's own CA, as downloaded from /ca.crt."""
-        ca_pem = httpx.get(f"{self.url}/ca.crt", verify=False).text
-        return ssl.create_default_context(cadata=ca_pem)
+        answer = httpx.get(f"{self.url}/ca.crt", verify=False, timeout=TIMEOUT_SECONDS)
+        return ssl.create_default_context(cadata=answer.text)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         options.setdefault("timeout", TIMEOUT_SECONDS)

@@ -283,9 +283,11 @@ class Jobs:
             raise errors if ending is None else ending from None
         if running.scope.cancelled_caught:
             state = "cancelled"
-        progress.job = replace(progress.job, state=state, failure=failure, ended_at=self._ms())
+        ended = replace(progress.job, state=state, failure=failure, ended_at=self._ms())
         items = progress.take_unsaved()
-        while not await self._is_end_saved(progress.job, items):
+        # It has not ended for who asks before its items can be read, unless the disk is at fault.
+        while not await self._is_end_saved(ended, items):
+            progress.job = ended
             running.ended.set()
             await trio.sleep(_RETRY_SECONDS)
         del self._running[progress.id]

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 import trio
 from msgspec.structs import replace
-from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import BadParameter
 from hub.live.registry import DeviceAnswer
@@ -53,9 +52,7 @@ def connect(hub: HubServices, did: str, result: object = OSD) -> AskedLink:
 
 async def outcomes(hub: HubServices, job: int) -> list[tuple[str, DeviceOutcome]]:
     """The outcomes of the items, once the job is over."""
-    with trio.fail_after(30):
-        while (await hub.services.jobs.get(job)).state == "running":
-            await wait_all_tasks_blocked(0.002)
+    await hub.services.jobs.wait(job)
     return [
         (item.state, msgspec.json.decode(item.detail, type=DeviceOutcome))
         for item in await hub.services.jobs.items(job)

@@ -98,6 +98,15 @@ async def test_a_cancelled_job_ends_before_the_caller_goes_on(hub: HubServices, 
         await jobs.cancel(99, ANN)
 
 
+async def test_of_a_job_that_has_ended_each_item_has(jobs: Jobs) -> None:
+    gate = Gate()
+    gate.open.set()
+    job = await jobs.start("search", None, ANN, gate, items=["a"])
+    while (await jobs.get(job.id)).state == "running":
+        await trio.lowlevel.checkpoint()
+    assert [item.state for item in await jobs.items(job.id)] == ["done"]
+
+
 async def fail(progress: JobProgress) -> None:
     raise BadParameter("row 3 is wrong")
 
