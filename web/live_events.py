@@ -13,9 +13,9 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change, Subscription
 from hub.services import Services
-from hub.services.alarms.alarms import AlarmChange
 from hub.services.audit import Actor
 from hub.services.records.record_log import LogReader
+from hub.store.alarms.alarm import AlarmChange
 from hub.wire.uploads.records import Record
 
 BEAT_SECONDS = 15.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from hub.errors import HubError
-from hub.services.records.record_log import PictureInPieces
+from hub.store.media.pictures import PictureInPieces
 from web.http.sender import PeerLost
 
 

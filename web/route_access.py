@@ -16,7 +16,7 @@ from msgspec import Struct
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 
-from hub.services.access.users import Role
+from hub.store.tables.users import Role
 from web import auth
 from web.quart_app import SAFE_METHODS, HubQuart
 

@@ -11,7 +11,7 @@ import click
 from hub.cli.options import data_option
 
 if TYPE_CHECKING:
-    from hub.services.alarms.alarms import Alarm
+    from hub.store.alarms.alarm import Alarm
 
 #: How many of the alarms that it changed the API answers with.
 _MAX_ANSWERED = 200
@@ -97,7 +97,7 @@ def _pages(
 ) -> Iterator[Alarm]:
     from hub.cli.requests import execute
     from hub.process.control.alarms import ListAlarms
-    from hub.services.alarms.alarms import AlarmFilter
+    from hub.store.tables.alarms import AlarmFilter
 
     matching = AlarmFilter(state=None if state == "all" else state)
     after: int | None = None

@@ -13,7 +13,8 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.services.records.erasures import Erasable, Erasure
+    from hub.services.records.erasures import Erasable
+    from hub.store.tables.erasures import Erasure
 
 _POLL_SECONDS = 0.5
 

@@ -12,8 +12,8 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.services.alarms.alarms import Severity
-    from hub.services.alarms.plate_lists import PlateEntry, PlateList
+    from hub.store.alarms.alarm import Severity
+    from hub.store.tables.plate_lists import PlateEntry, PlateList
 
 #: What the first column is called where the first row names the columns.
 _HEADINGS = ("plate", "platenumber", "pattern", "车牌", "车牌号", "车牌号码")
@@ -56,7 +56,7 @@ def add(
     """Add a list; print its number."""
     from hub.cli.requests import execute
     from hub.process.control.alarms import AddPlateList
-    from hub.services.alarms.plate_lists import NewPlateList
+    from hub.store.tables.plate_lists import NewPlateList
 
     entries = _entries(data_dir, plates, file)
     new = NewPlateList(name=name, severity=severity, entries=tuple(entries))
@@ -131,7 +131,7 @@ def remove(data_dir: Path, which: str) -> None:
 
 
 def _entries(data_dir: Path, plates: Sequence[str], file: Path | None) -> list[PlateEntry]:
-    from hub.services.alarms.plate_lists import PlateEntry
+    from hub.store.tables.plate_lists import PlateEntry
 
     return [*map(PlateEntry, plates), *([] if file is None else _read(data_dir, file))]
 
@@ -142,9 +142,9 @@ def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
 
     from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
-    from hub.services.alarms.plate_lists import PlateEntry
     from hub.services.csv_cells import from_text
     from hub.services.csv_files import NotCsv, find_encoding, fold_name, read_rows
+    from hub.store.tables.plate_lists import PlateEntry
 
     data = read_source(data_dir, file)
     encoding = find_encoding(io.BytesIO(data))

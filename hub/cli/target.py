@@ -12,7 +12,7 @@ from hub.cli.options import data_option, read_password, read_pem
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.services.forwarding.targets import PictureChoice, TargetKind
+    from hub.store.targets.target import PictureChoice, TargetKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 

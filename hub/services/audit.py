@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hub.services.changes import store_now_or_later
-from hub.store.tables.audit import AuditEntry as AuditEntry
-from hub.store.tables.audit import AuditFilter as AuditFilter
+from hub.store.tables.audit import AuditEntry, AuditFilter
 
 if TYPE_CHECKING:
     from hub.store.db import Store

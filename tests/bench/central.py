@@ -27,7 +27,7 @@ from hub.central.prepare import prepare
 from hub.central.reader import Servers
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.bench.many_hubs import Hub
 from tests.support.central import CentreProcess, running_centres
 from tests.support.hub_services import open_hub_services

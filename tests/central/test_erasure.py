@@ -11,7 +11,7 @@ import trio
 
 from hub.central.pictures import PictureFolder
 from hub.central.received import Received, read_message
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.nats.conftest import (
     STREAM,
     NatsForwarding,

@@ -11,7 +11,7 @@ import trio
 from hub.__main__ import run as command
 from hub.central.pictures import PictureFolder
 from hub.central.received import Received, read_message
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.nats.conftest import STREAM, open_nats_forwarding
 from tests.services.forwarding.test_erasures import NAME, NUMBER, add_person, erase_person
 from tests.support.clock import FrozenClock

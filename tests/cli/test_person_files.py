@@ -12,7 +12,7 @@ from PIL import Image
 from hub.process.control.people_files import ImportPeople
 from hub.services import Services
 from hub.services.audit import COMMAND_LINE
-from hub.services.jobs.jobs import Job
+from hub.store.jobs.jobs import Job
 from tests.cli.conftest import Sitehub
 
 CSV = "pid,name,age,phone\n7,Ada,,13800000000\n8,Eve,200,\n"

@@ -18,7 +18,7 @@ from hub.services.admission.unsigned.expected import (
     ExpectedCameras,
 )
 from hub.services.audit import Actor
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from tests.support.gate import CODE, SN, pending_codes
 from tests.support.plug import Port, device_port
 from tests.support.unsigned_camera import ASK, UnsignedCamera, is_online, settle, unsigned_camera

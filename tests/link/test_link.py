@@ -15,7 +15,7 @@ from hub import metrics
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
 from hub.live.registry import DeviceAnswer
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from tests.support.gate import CODE, SN, public_pem
 from tests.support.plug import device_port
 

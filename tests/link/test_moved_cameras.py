@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from hub.services.admission.unsigned.moves import EXPECTED_SECONDS, ExpectedMoves
 from hub.services.admission.unsigned.paths import hash_secret
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from tests.support.gate import ADDRESS, SN
 from tests.support.plug import Port, device_port
 from tests.support.unsigned_camera import (

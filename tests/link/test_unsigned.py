@@ -22,7 +22,7 @@ from hub.live.feed import Change
 from hub.services.admission.unsigned.addresses import AnotherIsMoving, SecretAddresses
 from hub.services.admission.unsigned.paths import hash_path
 from hub.services.admission.unsigned.quarantine import MAX_CLAIMS
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.wire.redaction import redact_frame
 from hub.wire.signing import sign_params
 from tests.support.gate import ADDRESS, CODE, SN, pending_codes, public_pem, refusal_codes

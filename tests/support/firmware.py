@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from hub.services.devices.directory import NewDevice
 from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import PATH, Transfer
-from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
+from hub.store.tables.devices import NewDevice
+from hub.store.tables.firmware import NewComponent, NewRelease, Release, StoredFile
 from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

@@ -23,7 +23,8 @@ from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.enrolment import Enrolment
 from hub.services.devices.capabilities import CameraCapabilities
-from hub.services.devices.directory import Device, Devices, NewDevice
+from hub.services.devices.directory import Devices
+from hub.store.tables.devices import Device, NewDevice
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
 from tests.support.clock import FrozenClock

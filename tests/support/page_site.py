@@ -17,11 +17,11 @@ from hub.config import Config, WebConfig
 from hub.live.pending_devices import ConnectAttempt, RefusalCode, RefusalReason
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
-from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.problems import HealthReason
 from hub.services.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.pictures import Picture
 from hub.wire.signing import sign_connect
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo

@@ -23,7 +23,7 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
-from hub.services.people.register import PeopleRegister, PersonChange
+from hub.services.people.register import PeopleRegister
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import PhotoRules, Photos, photo_jpeg
@@ -35,7 +35,7 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.store.people.people import PersonPut
-from hub.store.people.person_rows import Person
+from hub.store.people.person_rows import Person, PersonChange
 from hub.store.tables.devices import DeviceChange
 from hub.upload_priority import UploadPriority
 from hub.wire.envelope import Request, Response, decode_frame

@@ -11,9 +11,9 @@ from quart.testing import QuartClient
 from hub.config import Config
 from hub.errors import HubError
 from hub.services.access.sessions import MAX_AGE_MS, SignedIn
-from hub.services.access.users import User
 from hub.services.access.validation import ROLES
 from hub.services.audit import Actor
+from hub.store.tables.users import User
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth

@@ -18,9 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, DeviceSilent
-from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
-from hub.store.tables.devices import UnsignedPins
+from hub.store.tables.devices import DeviceChange, UnsignedPins
 from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.commands.params import encode_param

@@ -12,9 +12,9 @@ from quart.testing import QuartClient
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.services.commands.calls import DeviceAnswer
-from hub.services.devices.directory import NewDevice
 from hub.store.disk import read_at
 from hub.store.media import pictures
+from hub.store.tables.devices import NewDevice
 from hub.wire.pictures import Picture
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer

@@ -15,13 +15,13 @@ from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import DeadLetter
-from hub.services.people.register import PersonChange
 from hub.services.problems import HealthReason
 from hub.services.upkeep import exposition
 from hub.services.upkeep.exposition import read_metrics
 from hub.store.alarms.alarm import Move
 from hub.store.people.people import PersonPut
+from hub.store.people.person_rows import PersonChange
+from hub.store.targets.target import DeadLetter
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site

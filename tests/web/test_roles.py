@@ -15,10 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from hub.services.access.users import Role
 from hub.services.access.validation import includes
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.users import Role
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site

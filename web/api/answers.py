@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
 Did = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]

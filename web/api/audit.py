@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from hub.errors import NotAllowed
 from hub.services import Services
-from hub.services.access.api_keys import ApiKey
-from hub.services.audit import AuditEntry as StoredEntry
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.audit import AuditEntry as StoredEntry
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq

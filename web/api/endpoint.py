@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from hub.errors import HubError
-from hub.services.access.users import Role
+from hub.store.tables.users import Role
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 
 PREFIX = "/api/hub/v1"

@@ -13,8 +13,8 @@ from quart import Response
 from hub.errors import NotAllowed
 from hub.services import Services
 from hub.services.commands.photo_search import CameraSearch, SearchHit
-from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
-from hub.services.people.register import PersonName
+from hub.store.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
+from hub.store.people.person_rows import PersonName
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, KnownAs, Time, known_as_fields
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq

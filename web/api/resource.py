@@ -8,8 +8,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from hub.services.access.users import Role
 from hub.services.audit import Actor
+from hub.store.tables.users import Role
 from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes
 

@@ -14,10 +14,10 @@ from quart import Response, request
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import keys_of
 from hub.services import Services
-from hub.services.access.api_keys import ApiKey
-from hub.services.access.users import User
-from hub.services.alarms.alarms import AlarmChange
 from hub.services.audit import Actor
+from hub.store.alarms.alarm import AlarmChange
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.users import User
 from hub.wire.uploads.records import Record, RecordKind
 from web import auth
 from web.api.alarms.answers import alarm_event

@@ -11,10 +11,10 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
-from hub.services.access.api_keys import ApiKey
-from hub.services.access.users import Role, User
 from hub.services.access.validation import includes
 from hub.services.audit import COMMAND_LINE, Actor
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.users import Role, User
 from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of

@@ -12,9 +12,9 @@ from werkzeug.sansio.request import Request as Head
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
 from hub.services.access.sessions import MAX_AGE_MS, SignedIn
-from hub.services.access.users import Role, User
 from hub.services.access.validation import includes
 from hub.services.audit import Actor
+from hub.store.tables.users import Role, User
 from web.auth.current import client_address, services
 
 _COOKIE = "sitehub_session"

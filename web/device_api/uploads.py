@@ -40,8 +40,8 @@ from hub.log import limited
 from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
 from hub.services.admission.unsigned.paths import hash_path, without_secret
-from hub.services.devices.directory import Device
 from hub.services.firmware.downloads import PATH as DOWNLOADS
+from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText

@@ -15,7 +15,8 @@ from werkzeug.sansio.multipart import Epilogue, Field, File
 
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.services.firmware.release_validation import MAX_COMPONENTS
-from hub.services.firmware.releases import MAX_FILE_BYTES, StoredFile
+from hub.store.firmware_files import MAX_FILE_BYTES
+from hub.store.tables.firmware import StoredFile
 from web import auth
 from web.forms.form_events import MAX_OTHER_BYTES, FormEvents
 from web.http.bodies import MAX_SHORT_BODY_BYTES

@@ -8,8 +8,8 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, NotAuthorised, TooManyRequests
 from hub.services.access.sessions import hash_token
 from hub.services.access.setup_links import setup_command
-from hub.services.access.users import User
 from hub.services.access.validation import MAX_SENT_NAME
+from hub.store.tables.users import User
 from web import auth, language
 from web.language import LANGUAGES, gettext, ngettext
 from web.pages.faults import Forbidden

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from hub.services.people.groups import CameraGroup
+from hub.store.people.groups import CameraGroup
 from web.language import gettext
 
 Code = TypeVar("Code", bound=str)

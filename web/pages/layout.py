@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 from quart import Response, g, render_template, request
 
-from hub.services.access.users import User
 from hub.services.problems import HealthReason
+from hub.store.tables.users import User
 from web import auth, language
 from web.pages.labels import ROLES, health_sentence, health_topics
 from web.pages.shown.alarm_state import alarm_state

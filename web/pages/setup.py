@@ -5,8 +5,9 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised
-from hub.services.access.setup_links import UserLink, setup_command
+from hub.services.access.setup_links import setup_command
 from hub.services.site import SiteSettings
+from hub.store.tables.user_links import UserLink
 from web import auth
 from web.language import gettext
 from web.pages.labels import ROLES, describe_account_error

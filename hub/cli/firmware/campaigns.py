@@ -13,7 +13,7 @@ from hub.cli.options import data_option
 
 if TYPE_CHECKING:
     from hub.services.firmware.campaign_views import Campaign, CampaignDevice
-    from hub.services.firmware.downloads import Download
+    from hub.store.tables.downloads import Download
 
 
 @click.command("give")

@@ -15,7 +15,7 @@ from hub.cli.options import data_option
 from hub.errors import BadParameter
 
 if TYPE_CHECKING:
-    from hub.services.firmware.releases import NewRelease, Release
+    from hub.store.tables.firmware import NewRelease, Release
     from hub.wire.uploads.firmware import Versions
 
 #: Option -> file type (2.3).
@@ -72,7 +72,7 @@ def add(
     from hub.cli.requests import execute
     from hub.process.control.firmware import AddRelease
     from hub.services.firmware.release_validation import check_release
-    from hub.services.firmware.releases import NewComponent, NewRelease
+    from hub.store.tables.firmware import NewComponent, NewRelease
 
     given = [(path, _FILE_TYPES[option]) for option, paths in files.items() for path in paths]
     release = NewRelease(
@@ -126,7 +126,8 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[TypedFile])
     from hub.cli.outside_files import open_source, staged
     from hub.cli.requests import execute
     from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
-    from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
+    from hub.services.firmware.releases import staging_path
+    from hub.store.firmware_files import MAX_FILE_BYTES
 
     components = []
     with ExitStack() as stack:

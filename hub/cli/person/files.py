@@ -15,9 +15,9 @@ from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.process.control.people_files import ShownPreview
-    from hub.services.jobs.jobs import Job
     from hub.services.people.import_export.export import ExportFacts
     from hub.store.backup.sealed_file import Sink
+    from hub.store.jobs.jobs import Job
     from hub.store.people.people import PersonPage
 
 _POLL_SECONDS = 0.5

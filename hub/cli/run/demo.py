@@ -18,8 +18,6 @@ from hub.services import Services
 from hub.services.admission.unsigned.approval import unknown_code
 from hub.services.admission.unsigned.facts import Facts
 from hub.services.audit import Actor
-from hub.services.devices.directory import NewDevice
-from hub.services.people.register import PersonChange
 from hub.simulator.camera import Timing
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.endpoint import HubEndpoint
@@ -28,6 +26,8 @@ from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
 from hub.simulator.scenario.population import Person, make_population
 from hub.store.people.people import PersonPut
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.capabilities import EDITIONS, Edition
 
 FILE_NAME = "demo-cameras.json"

@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.alarms.alarms import Alarm, AlarmFilter, Severity
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry, PlateList
 from hub.services.audit import COMMAND_LINE
-from hub.store.tables.alarms import AlarmPage
+from hub.store.alarms.alarm import Alarm, Severity
+from hub.store.tables.alarms import AlarmFilter, AlarmPage
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry, PlateList
 
 if TYPE_CHECKING:
     from hub.services import Services

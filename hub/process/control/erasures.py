@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.erasures import Erasable, Erasure, Subject
+from hub.services.records.erasures import Erasable
+from hub.store.tables.erasures import Erasure, Subject
 
 if TYPE_CHECKING:
     from hub.services import Services

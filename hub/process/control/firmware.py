@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.firmware.campaign_views import Campaign
-from hub.services.firmware.downloads import Download
-from hub.services.firmware.releases import NewRelease, Release
+from hub.store.tables.downloads import Download
+from hub.store.tables.firmware import NewRelease, Release
 
 if TYPE_CHECKING:
     from hub.services import Services

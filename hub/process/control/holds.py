@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.holds import Hold
+from hub.store.tables.holds import Hold
 from hub.wire.uploads.records import Record, decode_detail
 
 if TYPE_CHECKING:

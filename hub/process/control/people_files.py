@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.jobs.jobs import Job
 from hub.services.people.import_export.export import ExportFacts, HubPeople, begin_export
 from hub.services.people.import_export.imports import ImportPreview, PreviewRow
-from hub.services.people.register import Person
+from hub.store.jobs.jobs import Job
 from hub.store.people.people import PersonPage
+from hub.store.people.person_rows import Person
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -15,7 +15,7 @@ from hub.services.access.validation import check_name
 from hub.services.audit import Actor
 from hub.services.signed_times import SignedTimes
 from hub.store.commit.patience import waits_with
-from hub.store.tables.api_keys import ApiKey as ApiKey
+from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.used_signatures import UsedSignature
 from hub.wire.signing import ts_seconds, verify_params_sign
 

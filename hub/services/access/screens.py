@@ -17,10 +17,11 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
-from hub.services.access.users import User, Users
+from hub.services.access.users import Users
 from hub.services.audit import Actor
 from hub.services.expiry import is_current
-from hub.store.tables.sessions import Session as Session
+from hub.store.tables.sessions import Session
+from hub.store.tables.users import User
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -22,7 +22,7 @@ from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
 from hub.services.audit import Actor
 from hub.services.expiry import is_current
-from hub.store.tables.user_links import UserLink as UserLink
+from hub.store.tables.user_links import UserLink
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -20,8 +20,7 @@ from hub.services.access.validation import (
     normalise_name,
 )
 from hub.services.audit import Actor
-from hub.store.tables.users import Role as Role
-from hub.store.tables.users import User as User
+from hub.store.tables.users import Role, User
 
 if TYPE_CHECKING:
     from hub.services.core import Core

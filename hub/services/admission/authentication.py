@@ -19,8 +19,8 @@ from hub.log import limited
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned.misuse import Misuse
 from hub.services.admission.unsigned.policy import UnsignedPolicy
-from hub.services.devices.directory import Device
 from hub.services.signed_times import SignedTimes
+from hub.store.tables.devices import Device
 from hub.wire.signing import ts_seconds, verify_params_sign
 
 if TYPE_CHECKING:

@@ -37,8 +37,9 @@ from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned_connects import UnsignedConnects
 from hub.services.audit import Actor
 from hub.services.devices.capabilities import CameraCapabilities
-from hub.services.devices.directory import Device, Devices
+from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
+from hub.store.tables.devices import Device
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from hub.wire.commands.capabilities import connect_shape, with_connect
 from hub.wire.session import (

@@ -9,9 +9,10 @@ from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignat
 from hub.live.pending_devices import PendingDevice, PendingDevices
 from hub.live.refusal_reasons import RefusalReason
 from hub.services.admission.provisioning import Provisioning
-from hub.services.devices.directory import Device, Devices
+from hub.services.devices.directory import Devices
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.signed_times import SignedTimes
+from hub.store.tables.devices import Device
 from hub.wire.session import ConnectParam
 
 if TYPE_CHECKING:

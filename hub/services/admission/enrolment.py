@@ -40,10 +40,11 @@ from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.admission.unsigned.quarantine import Quarantine
 from hub.services.audit import Actor
 from hub.services.changes import CarryOut
-from hub.services.devices.directory import DeviceChange, Devices, NewDevice
+from hub.services.devices.directory import Devices
 from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.devices.views import DeviceView
+from hub.store.tables.devices import DeviceChange, NewDevice
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -20,7 +20,8 @@ from hub.errors import (
     NotSent,
 )
 from hub.live.registry import DeviceAnswer, Link
-from hub.services.devices.directory import Device, DeviceChange, Devices
+from hub.services.devices.directory import Devices
+from hub.store.tables.devices import Device, DeviceChange
 from hub.wire.session import InitParam
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from hub.services.admission.unsigned.facts import (
 from hub.services.admission.unsigned.paths import hash_path, is_next, may_come_by
 from hub.services.admission.unsigned.quarantine import Claim
 from hub.services.devices.capabilities import CameraCapabilities
-from hub.services.devices.directory import Device, DeviceChange, Devices
-from hub.store.tables.devices import Suspicion
+from hub.services.devices.directory import Devices
+from hub.store.tables.devices import Device, DeviceChange, Suspicion
 from hub.wire.commands.capabilities import (
     Capabilities,
     with_connect,

@@ -12,20 +12,9 @@ from hub.errors import BadParameter, Missing
 from hub.live.feed import Change
 from hub.services.audit import Actor
 from hub.services.changes import undoes_nothing
-from hub.store.alarms.alarm import SEVERITIES as SEVERITIES
-from hub.store.alarms.alarm import Alarm as Alarm
-from hub.store.alarms.alarm import AlarmChange as AlarmChange
-from hub.store.alarms.alarm import AlarmDetail as AlarmDetail
-from hub.store.alarms.alarm import AlarmKind as AlarmKind
-from hub.store.alarms.alarm import AlarmState as AlarmState
-from hub.store.alarms.alarm import AlarmStep as AlarmStep
-from hub.store.alarms.alarm import ChangeKind as ChangeKind
-from hub.store.alarms.alarm import Move
-from hub.store.alarms.alarm import Severity as Severity
-from hub.store.alarms.alarm import StepKind as StepKind
-from hub.store.alarms.listing import ListPlace as ListPlace
-from hub.store.tables.alarms import AlarmFilter as AlarmFilter
-from hub.store.tables.alarms import AlarmPage, ListedAlarms
+from hub.store.alarms.alarm import Alarm, AlarmChange, AlarmStep, Move, StepKind
+from hub.store.alarms.listing import ListPlace
+from hub.store.tables.alarms import AlarmFilter, AlarmPage, ListedAlarms
 
 if TYPE_CHECKING:
     from hub.services.core import Core

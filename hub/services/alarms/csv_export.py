@@ -6,9 +6,11 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from hub.services.alarms.alarms import Alarm, AlarmFilter, AlarmStep, RaisedAlarms
+from hub.services.alarms.alarms import RaisedAlarms
 from hub.services.alarms.answers import last_answer, may_have_answer
 from hub.services.csv_cells import as_text
+from hub.store.alarms.alarm import Alarm, AlarmStep
+from hub.store.tables.alarms import AlarmFilter
 from hub.wire.code_tables import event_name
 from hub.wire.times import format_rfc3339
 

@@ -10,12 +10,7 @@ from hub.errors import BadParameter, Missing
 from hub.live.feed import Change
 from hub.services.alarms.rules import AlarmRules
 from hub.services.audit import Actor
-from hub.store.tables.plate_lists import MAX_ENTRIES as MAX_ENTRIES
-from hub.store.tables.plate_lists import MAX_LISTS as MAX_LISTS
-from hub.store.tables.plate_lists import MAX_WILDCARDS as MAX_WILDCARDS
-from hub.store.tables.plate_lists import NewPlateList as NewPlateList
-from hub.store.tables.plate_lists import PlateEntry as PlateEntry
-from hub.store.tables.plate_lists import PlateList as PlateList
+from hub.store.tables.plate_lists import MAX_ENTRIES, NewPlateList, PlateEntry, PlateList
 from hub.wire.plates import reduce_pattern
 
 if TYPE_CHECKING:

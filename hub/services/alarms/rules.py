@@ -16,8 +16,7 @@ from hub.services.audit import Actor
 from hub.services.people.groups import CameraGroups
 from hub.services.problems import PROBLEMS
 from hub.store.alarms.alarm import Sighting
-from hub.store.tables.alarm_rules import MAX_RULES as MAX_RULES
-from hub.store.tables.alarm_rules import AlarmRule as AlarmRule
+from hub.store.tables.alarm_rules import MAX_RULES, AlarmRule
 from hub.wire.code_tables import EVENT_TYPES
 from hub.wire.uploads.records import Detail, EventDetail, HubDetail, Record, RecordKind
 

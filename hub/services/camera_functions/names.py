@@ -20,7 +20,8 @@ from hub.services.commands.many import DeviceOutcome
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
-from hub.services.jobs.jobs import Job, JobProgress, Jobs
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.store.jobs.jobs import Job
 from hub.store.tables.devices import Device
 from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.edition_3_commands import GET_OSD, SET_OSD

@@ -31,9 +31,10 @@ from hub.log import limited
 from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
-from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs
-from hub.store.jobs.pending_settings import PendingSetting as PendingSetting
-from hub.store.tables.device_settings import SettingName as SettingName
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.store.jobs.jobs import ItemState, Job
+from hub.store.jobs.pending_settings import PendingSetting
+from hub.store.tables.device_settings import SettingName
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
 from hub.wire.commands.params import changed_param, check_param, encode_param, merge_changes

@@ -15,9 +15,9 @@ from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchResource
 from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
-from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs, decoded
+from hub.services.jobs.jobs import JobProgress, Jobs, decoded
 from hub.services.photos.person_photos import PersonPhotos
-from hub.store.jobs.jobs import MAX_ITEMS
+from hub.store.jobs.jobs import MAX_ITEMS, ItemState, Job
 from hub.wire.commands.answers import Match
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.param_structs import PersonSearch

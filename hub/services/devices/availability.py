@@ -25,9 +25,7 @@ from hub.live.presence import Presence
 from hub.log import limited
 from hub.services.devices.spans import Span, overlap, total, union, without
 from hub.store.tables.devices import Device
-from hub.store.tables.outages import HubRun, OutagePage
-from hub.store.tables.outages import Outage as Outage
-from hub.store.tables.outages import OutageCause as OutageCause
+from hub.store.tables.outages import HubRun, Outage, OutageCause, OutagePage
 
 if TYPE_CHECKING:
     from hub.services.core import Core

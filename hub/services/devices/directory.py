@@ -23,10 +23,7 @@ from hub.services.devices.refusals import Refusals
 from hub.services.devices.status import DeviceStatus
 from hub.services.devices.validation import check_change, check_key, check_new
 from hub.services.devices.views import DevicePage, DeviceView, DeviceViews
-from hub.store.tables.devices import Device as Device
-from hub.store.tables.devices import DeviceChange as DeviceChange
-from hub.store.tables.devices import NewDevice as NewDevice
-from hub.store.tables.devices import StatusUpdate
+from hub.store.tables.devices import Device, DeviceChange, NewDevice, StatusUpdate
 from hub.wire.uploads.bodies import DeviceInfo
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from hub.live.frame_ring import (
     TraceEntry,
 )
 from hub.live.presence import Presence
-from hub.services.devices.directory import Device, Devices
+from hub.services.devices.directory import Devices
+from hub.store.tables.devices import Device
 from hub.wire.envelope import BadFrame, Response, decode_frame
 from hub.wire.redaction import redact_frame, redact_text, redact_uri
 

@@ -11,9 +11,7 @@ from hub.live.registry import Registry
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.latest_pictures import LatestPictures
 from hub.services.devices.status import DeviceStatus
-from hub.store.tables.devices import Connects as Connects
-from hub.store.tables.devices import Device
-from hub.store.tables.devices import Suspicion as Suspicion
+from hub.store.tables.devices import Connects, Device, Suspicion
 
 #: D12: whether an unsigned device has a secret address, was sent one and has not come back by it,
 #: or has none.

@@ -8,10 +8,10 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.services.devices.directory import Devices
-from hub.services.firmware.releases import Release, Releases
-from hub.store.tables.campaigns import CampaignTarget, StoredCampaign
-from hub.store.tables.campaigns import TargetState as TargetState
+from hub.services.firmware.releases import Releases
+from hub.store.tables.campaigns import CampaignTarget, StoredCampaign, TargetState
 from hub.store.tables.downloads import DownloadTable
+from hub.store.tables.firmware import Release
 from hub.wire.uploads.firmware import Versions
 
 CampaignState = Literal["first", "rest", "paused", "stopped", "done"]

@@ -26,8 +26,9 @@ from hub.services.firmware.campaign_views import (
     DeviceProgress,
     says_versions,
 )
-from hub.services.firmware.releases import Release, Releases
+from hub.services.firmware.releases import Releases
 from hub.store.tables.campaigns import CampaignTarget, DesiredState, StoredCampaign, TargetState
+from hub.store.tables.firmware import Release
 from hub.wire.uploads.firmware import Versions
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.net.rate_limits import TokenBucket
-from hub.services.devices.directory import Device, Devices
+from hub.services.devices.directory import Devices
 from hub.services.expiry import is_current
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.one_use_links import ONE_USE_PREFIX, OneUseLinks
-from hub.services.firmware.releases import Component, StoredFile
-from hub.store.tables.downloads import Download as Download
-from hub.store.tables.downloads import joined
+from hub.store.tables.devices import Device
+from hub.store.tables.downloads import Download, joined
+from hub.store.tables.firmware import Component, StoredFile
 from hub.wire.uploads.firmware import file_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from hub.errors import NoSuchPath
-from hub.services.devices.directory import Device
+from hub.store.tables.devices import Device
 from hub.store.tables.downloads import Spans, joined
 
 #: No link of the other kind, which are base64url of a small did, begins so.

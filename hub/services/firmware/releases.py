@@ -15,14 +15,9 @@ from hub.errors import BadParameter, HubError, Missing, TooLarge
 from hub.live.feed import Change
 from hub.services.disk_space import GB, DiskSpace
 from hub.services.firmware.release_validation import check_release, read_date
-from hub.store.firmware_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from hub.store.firmware_files import STAGED, Receiving
 from hub.store.names import FIRMWARE
-from hub.store.tables.firmware import Component as Component
-from hub.store.tables.firmware import NewComponent as NewComponent
-from hub.store.tables.firmware import NewRelease as NewRelease
-from hub.store.tables.firmware import Release as Release
-from hub.store.tables.firmware import StoredFile as StoredFile
+from hub.store.tables.firmware import NewRelease, Release, StoredFile
 
 if TYPE_CHECKING:
     from hub.services.core import Core

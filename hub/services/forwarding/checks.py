@@ -17,7 +17,7 @@ from hub.services.forwarding.nats.address import (
 )
 from hub.services.reports.delivery import check_url
 from hub.store.targets.target import Selection, TargetKind
-from hub.store.targets.targets import MAX_NAME_LENGTH as MAX_NAME_LENGTH
+from hub.store.targets.targets import MAX_NAME_LENGTH
 
 #: Certificates of authorities, as PEM.
 MAX_CA_LENGTH = 64 * 1024

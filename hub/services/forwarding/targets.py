@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, Missing, NoSuchResource
 from hub.services.audit import Actor
-from hub.services.forwarding.checks import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from hub.services.forwarding.checks import (
     checked_ca,
     checked_hub,
@@ -40,19 +39,18 @@ from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import (
     Cursor,
+    DeadLetter,
     DeadLetterKey,
     GapReason,
     NewTarget,
+    PictureChoice,
+    Selection,
     Target,
+    TargetKind,
     TargetOptions,
     TargetSecrets,
 )
-from hub.store.targets.target import DeadLetter as DeadLetter
-from hub.store.targets.target import DeadLetterKind as DeadLetterKind
-from hub.store.targets.target import Gap as Gap
-from hub.store.targets.target import PictureChoice as PictureChoice
-from hub.store.targets.target import Selection as Selection
-from hub.store.targets.target import TargetKind as TargetKind
+from hub.store.targets.targets import MAX_NAME_LENGTH
 from hub.wire.uploads.records import RecordKind
 
 if TYPE_CHECKING:

@@ -18,12 +18,7 @@ from hub.errors import CannotStoreNow, HubError, TooManyRequests, hub_error_in
 from hub.live.feed import Change
 from hub.log import limited
 from hub.services.audit import Actor
-from hub.store.jobs.jobs import MAX_ITEMS
-from hub.store.jobs.jobs import ItemState as ItemState
-from hub.store.jobs.jobs import Job as Job
-from hub.store.jobs.jobs import JobItem as JobItem
-from hub.store.jobs.jobs import JobKind as JobKind
-from hub.store.jobs.jobs import JobState as JobState
+from hub.store.jobs.jobs import MAX_ITEMS, ItemState, Job, JobItem, JobKind, JobState
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -10,8 +10,7 @@ from msgspec import UNSET, UnsetType
 from hub.live.feed import Change
 from hub.services.audit import Actor
 from hub.services.people.validation import checked_group_name
-from hub.store.people.groups import MAX_GROUPS as MAX_GROUPS
-from hub.store.people.groups import CameraGroup as CameraGroup
+from hub.store.people.groups import CameraGroup
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -17,13 +17,8 @@ from hub.services.audit import Actor
 from hub.services.people.masking import has_numbers
 from hub.services.people.validation import checked_change, checked_pid
 from hub.services.photos.person_photos import PersonPhotos
-from hub.store.people.people import PersonFilter as PersonFilter
-from hub.store.people.people import PersonPage, PersonPut, Stored, raised
-from hub.store.people.people import SyncState as SyncState
-from hub.store.people.person_rows import MAX_PEOPLE as MAX_PEOPLE
-from hub.store.people.person_rows import Person as Person
-from hub.store.people.person_rows import PersonChange as PersonChange
-from hub.store.people.person_rows import PersonName as PersonName
+from hub.store.people.people import PersonFilter, PersonPage, PersonPut, Stored, raised
+from hub.store.people.person_rows import Person, PersonChange, PersonName
 from hub.wire.person_numbers import canonical_pid
 
 if TYPE_CHECKING:

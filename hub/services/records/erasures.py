@@ -23,12 +23,8 @@ from hub.log import limited
 from hub.services.audit import Actor
 from hub.services.backups.views import KnownBackup
 from hub.store.commit.record_rows import fold
-from hub.store.records.erasing import MAX_NAMED
-from hub.store.records.erasing import PersonMatch as PersonMatch
-from hub.store.records.erasing import Preview as Preview
-from hub.store.tables.erasures import Erasure as Erasure
-from hub.store.tables.erasures import ErasureReport, NewErasure
-from hub.store.tables.erasures import Subject as Subject
+from hub.store.records.erasing import MAX_NAMED, PersonMatch, Preview
+from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
 from hub.wire.person_numbers import canonical_number, canonical_pid, names_nobody
 
 if TYPE_CHECKING:

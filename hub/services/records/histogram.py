@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.records.record_log import RecordFilter
 from hub.store.media.packs import day_bounds
+from hub.store.records.record_filter import RecordFilter
 
 if TYPE_CHECKING:
     from hub.services.core import Core

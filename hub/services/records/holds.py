@@ -16,16 +16,13 @@ from msgspec import Struct
 from hub.errors import BadParameter, HubError
 from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.audit import Actor
 from hub.store.records.held_evidence import HeldUse
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
-from hub.store.tables.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
-from hub.store.tables.holds import Added as Added
-from hub.store.tables.holds import Hold as Hold
-from hub.store.tables.holds import NewHold
+from hub.store.tables.holds import MAX_RECORDS_PER_HOLD, Added, Hold, NewHold
+from hub.store.tables.users import User
 from hub.wire.uploads.records import Record, RecordKind
 
 if TYPE_CHECKING:

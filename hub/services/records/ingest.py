@@ -16,9 +16,9 @@ from hub.services.commands.abilities import Abilities, from_upload
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
-from hub.services.firmware.releases import Release
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.tables.devices import Device
+from hub.store.tables.firmware import Release
 from hub.threads import WorkerThreads
 from hub.wire.commands.capabilities import MAX_FIRMWARE_LENGTH, with_firmware
 from hub.wire.json_limits import weight

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from hub.services.records.record_log import RecordFilter
-from hub.store.records.record_filter import is_quoted
+from hub.store.records.record_filter import RecordFilter, is_quoted
 from hub.wire.plates import reduce_plate
 
 if TYPE_CHECKING:

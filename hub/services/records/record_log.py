@@ -11,12 +11,9 @@ import trio
 from hub import metrics
 from hub.errors import Missing, TooManyRequests
 from hub.live.feed import Subscription
-from hub.store.media.pictures import PictureInPieces as PictureInPieces
-from hub.store.media.pictures import StoredPicture as StoredPicture
-from hub.store.records.record_filter import RecordFilter as RecordFilter
-from hub.store.records.record_log import MAX_PAGE_BYTES as MAX_PAGE_BYTES
-from hub.store.records.record_log import SEARCH_SECONDS
-from hub.store.records.record_log import RecordPage as RecordPage
+from hub.store.media.pictures import PictureInPieces, StoredPicture
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_log import MAX_PAGE_BYTES, SEARCH_SECONDS, RecordPage
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:

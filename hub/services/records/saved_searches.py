@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAllowed
-from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.audit import Actor
-from hub.store.tables.saved_searches import MAX_SEARCHES as MAX_SEARCHES
-from hub.store.tables.saved_searches import NewSearch
-from hub.store.tables.saved_searches import SavedSearch as SavedSearch
+from hub.store.tables.saved_searches import NewSearch, SavedSearch
+from hub.store.tables.users import User
 
 if TYPE_CHECKING:
     from hub.services.core import Core

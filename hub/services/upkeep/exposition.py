@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hub import __version__, metrics
 from hub.log import limited
-from hub.services.alarms.alarms import SEVERITIES
 from hub.services.upkeep.status import camera_counts
+from hub.store.alarms.alarm import SEVERITIES
 
 if TYPE_CHECKING:
     from hub.services import Services

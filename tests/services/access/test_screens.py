@@ -6,9 +6,9 @@ import pytest
 import trio
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
-from hub.services.access.users import User
 from hub.services.audit import COMMAND_LINE
 from hub.store.tables.sessions import Session
+from hub.store.tables.users import User
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.errors import DeviceNotRegistered, InvalidAppId, NotAuthorised, WrongSignature
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, FakeLink, Gate, gate

@@ -17,7 +17,7 @@ from hub.live.feed import Change
 from hub.live.refusal_reasons import RefusalReason
 from hub.services.admission.connect import FREE_FAILURES
 from hub.services.admission.connect_checks import MissingDid
-from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS
 from tests.support.clock import FrozenClock

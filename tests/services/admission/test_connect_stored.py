@@ -11,8 +11,8 @@ import trio
 
 from hub.errors import HubError, NotAuthorised, WrongSignature
 from hub.services.devices.csv_import import DeviceCsv, ImportRow
-from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.store.opening import open_store
+from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate
 

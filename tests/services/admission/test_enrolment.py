@@ -17,7 +17,7 @@ from hub.errors import (
 )
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.enrolment import CHECKS_PER_SECOND
-from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.session import InitParam
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock

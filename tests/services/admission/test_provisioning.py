@@ -9,7 +9,7 @@ from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, NoS
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.provisioning import stored_delivery
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, pending_camera, refusal
 

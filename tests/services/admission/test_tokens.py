@@ -8,7 +8,7 @@ import trio.testing
 from msgspec.structs import replace
 
 from hub.errors import DeviceNotRegistered, NotAuthorised, WrongSignature
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.wire.session import KeepaliveParam
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, FakeLink, gate

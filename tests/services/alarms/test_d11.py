@@ -13,14 +13,14 @@ import msgspec
 import pytest
 
 from hub.reasons import because
-from hub.services.access.users import Role
-from hub.services.alarms.alarms import AlarmStep
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rendering import alarm_json
-from hub.services.alarms.rules import AlarmRule
 from hub.services.problems import HealthReason
-from hub.services.records.record_log import RecordFilter
+from hub.store.alarms.alarm import AlarmStep
+from hub.store.records.record_filter import RecordFilter
+from hub.store.tables.alarm_rules import AlarmRule
 from hub.store.tables.devices import NewDevice, StatusUpdate
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
+from hub.store.tables.users import Role
 from hub.wire.uploads.records import HubDetail
 from tests.services.alarms.conftest import MEI, AlarmSite
 from tests.services.alarms.test_watch import Watched, go_offline, go_online

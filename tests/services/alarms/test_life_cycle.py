@@ -7,11 +7,11 @@ from msgspec import UNSET, UnsetType
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
-from hub.services.alarms.alarms import AlarmFilter, AlarmStep
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
-from hub.services.alarms.rules import AlarmRule
 from hub.services.audit import Actor
-from hub.store.alarms.alarm import Move, Severity
+from hub.store.alarms.alarm import AlarmStep, Move, Severity
+from hub.store.tables.alarm_rules import AlarmRule
+from hub.store.tables.alarms import AlarmFilter
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from tests.services.alarms.conftest import MEI, AlarmSite
 
 ADA = Actor("user ada")

@@ -8,13 +8,13 @@ import pytest
 
 from hub.errors import CannotStoreNow
 from hub.services.alarms.judge import AlarmJudge
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
-from hub.services.alarms.rules import AlarmRule
-from hub.services.records.record_log import RecordFilter
 from hub.store.alarms import raising
 from hub.store.alarms.alarm import MAX_DIDS
 from hub.store.alarms.rows import MAX_EVIDENCE
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.records.record_filter import RecordFilter
+from hub.store.tables.alarm_rules import AlarmRule
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail
 from tests.services.alarms.conftest import MEI, AlarmSite

@@ -12,9 +12,9 @@ import pytest
 from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.alarms.judge import AlarmJudge, is_in_hours
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
-from hub.services.alarms.rules import AlarmRule
 from hub.services.site import SiteSettings
+from hub.store.tables.alarm_rules import AlarmRule
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.records import EventDetail, Record
 from tests.services.alarms.conftest import MEI, AlarmSite
 

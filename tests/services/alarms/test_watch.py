@@ -12,13 +12,13 @@ import trio.testing
 from hub.errors import CannotStoreNow
 from hub.live.feed import Change
 from hub.services.alarms import watch
-from hub.services.alarms.alarms import AlarmFilter
-from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
 from hub.services.clock.clock import SiteClock
 from hub.services.problems import HealthReason
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.health import StoreHealth
+from hub.store.tables.alarm_rules import AlarmRule
+from hub.store.tables.alarms import AlarmFilter
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.wire.uploads.records import HubDetail
 from tests.services.alarms.conftest import MEI, AlarmSite

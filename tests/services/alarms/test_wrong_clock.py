@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
-from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
 from hub.services.audit import COMMAND_LINE
+from hub.store.tables.alarm_rules import AlarmRule
 from hub.store.tables.devices import NewDevice, StatusUpdate
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
 from tests.services.alarms.conftest import MEI, AlarmSite

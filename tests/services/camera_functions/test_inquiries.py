@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.camera_functions.inquiries import CameraInquiries
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.edition_3_commands import GET_INFO
 from tests.support.clock import FrozenClock

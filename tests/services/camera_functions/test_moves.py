@@ -12,8 +12,7 @@ from hub.live.registry import DeviceAnswer
 from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.camera_functions.moves import PATIENCE_SECONDS, AddressMoves, MoveState
 from hub.services.camera_functions.readings import CameraReadings
-from hub.services.devices.directory import DeviceChange
-from hub.store.tables.devices import UnsignedPins
+from hub.store.tables.devices import DeviceChange, UnsignedPins
 from hub.wire.commands.edition_3_commands import SET_ETHERNET
 from hub.wire.commands.edition_3_params import EthernetSet
 from tests.support.clock import FrozenClock

@@ -14,7 +14,7 @@ from hub.errors import BadParameter
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import Actor
 from hub.services.commands.many import DeviceOutcome
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.edition_3_commands import GET_OSD, SET_OSD
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer

@@ -23,8 +23,8 @@ from hub.net.http_client import HttpConnection, HttpPlace, open_connection
 from hub.services.audit import Actor
 from hub.services.camera_functions.relays.faults import RelayFault
 from hub.services.camera_functions.relays.relays import Relays, RelaySettings
-from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.simulator.camera_web import CameraWeb, Pulse, WebFault
+from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
 from tests.support.gate import FakeLink

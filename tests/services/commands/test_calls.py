@@ -24,8 +24,7 @@ from hub.errors import (
 )
 from hub.live.feed import Change
 from hub.services.commands.queue import MAX_WAITING
-from hub.services.devices.directory import DeviceChange
-from hub.store.tables.devices import UnsignedPins
+from hub.store.tables.devices import DeviceChange, UnsignedPins
 from hub.wire.commands.answers import DayCount
 from hub.wire.commands.dialect import (
     PERSON_ADD,

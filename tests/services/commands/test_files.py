@@ -20,7 +20,7 @@ from hub.errors import (
 )
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import MISSING_SECONDS, DeviceFiles
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, Reply, answer
 from tests.support.gate import Gate, gate

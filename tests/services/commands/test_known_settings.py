@@ -9,7 +9,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.errors import DeviceRefused
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.wire.commands.answers import Done
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from tests.support.clock import FrozenClock

@@ -17,8 +17,8 @@ from hub.errors import BadParameter, CannotStoreNow, DeviceSilent, NoSuchResourc
 from hub.live.feed import Change
 from hub.services.audit import Actor
 from hub.services.commands.many import DeviceOutcome, ManyDevices
-from hub.services.devices.directory import NewDevice
-from hub.services.jobs.jobs import Job
+from hub.store.jobs.jobs import Job
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from hub.wire.commands.params import check_changes, encode_param
 from tests.support.clock import FrozenClock

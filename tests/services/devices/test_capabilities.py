@@ -9,7 +9,7 @@ import trio
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.services.devices.capabilities import PARTS, CameraCapabilities, CapabilityView
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.wire.commands.capabilities import (
     UNKNOWN,
     Capabilities,

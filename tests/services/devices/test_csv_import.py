@@ -20,7 +20,7 @@ from hub.services.devices.csv_import import (
     write_csv,
     write_template,
 )
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from hub.wire.code_tables import Language
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, gate, public_pem

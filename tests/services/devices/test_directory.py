@@ -11,7 +11,7 @@ import trio
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
 from hub.live.feed import Change
 from hub.services.devices.csv_import import DeviceCsv, ImportRow
-from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, gate, public_pem
 

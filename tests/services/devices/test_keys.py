@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hub.errors import HubError, NotAuthorised
-from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.keys import GRACE_MS
+from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.gate import (
     CODE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.services.devices import overview
-from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate
 

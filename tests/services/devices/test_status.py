@@ -6,8 +6,8 @@ import trio
 from msgspec import Raw
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.services.devices.directory import DeviceChange
 from hub.services.devices.status import FLUSH_SECONDS
+from hub.store.tables.devices import DeviceChange
 from hub.wire.pictures import Image
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads.bodies import DeviceInfo

@@ -18,10 +18,10 @@ from hub.errors import (
     StillStoring,
 )
 from hub.live.feed import Change
-from hub.services.devices.directory import DeviceChange
 from hub.services.firmware import campaigns as campaigns_module
 from hub.services.firmware.downloads import PATH
 from hub.store.commit import group_commit
+from hub.store.tables.devices import DeviceChange
 from hub.wire.uploads.firmware import PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.firmware import BASE, FirmwareSite, firmware_site

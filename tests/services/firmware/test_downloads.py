@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from hub.errors import CannotStoreNow, NoSuchPath
-from hub.services.devices.directory import DeviceChange
 from hub.services.firmware.downloads import (
     MAX_BYTES_PER_SECOND,
     MAX_DOWNLOADS,
@@ -27,6 +26,7 @@ from hub.services.firmware.downloads import (
     Downloads,
 )
 from hub.store.tables import downloads as store_downloads
+from hub.store.tables.devices import DeviceChange
 from hub.store.tables.downloads import Download, joined
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge
 from hub.services.disk_space import GB
 from hub.services.firmware import releases as firmware_module
-from hub.services.firmware.releases import NewComponent, NewRelease, staging_path
+from hub.services.firmware.releases import staging_path
 from hub.services.site import SiteSettings
+from hub.store.tables.firmware import NewComponent, NewRelease
 from hub.wire.uploads.firmware import Versions
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site

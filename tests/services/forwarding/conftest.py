@@ -16,10 +16,10 @@ import trio
 from standardwebhooks import Webhook
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
 from hub.services.forwarding.views import TargetView
 from hub.store.names import DATABASE
 from hub.store.records.retention import DayUse
+from hub.store.targets.target import Selection
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

@@ -12,8 +12,8 @@ from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.erasures import erasure_items
 from hub.services.forwarding.sender import ErasureItem
-from hub.services.forwarding.targets import Selection
 from hub.store.targets.erased import ErasedPage, ErasedRecord
+from hub.store.targets.target import Selection
 from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.conftest import Forwarding, Received, Receiver, open_forwarding
 from tests.support.clock import FrozenClock

@@ -9,8 +9,7 @@ import pytest
 
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN, Retries
-from hub.services.forwarding.targets import Selection
-from hub.store.targets.target import DeadLetterKey
+from hub.store.targets.target import DeadLetterKey, Selection
 from tests.services.forwarding.conftest import (
     Forwarding,
     Received,

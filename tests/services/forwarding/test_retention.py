@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
 from hub.store.records.retention import DayUse
+from hub.store.targets.target import Selection
 from tests.services.forwarding.conftest import Forwarding, day_of
 from tests.support.clock import FrozenClock
 

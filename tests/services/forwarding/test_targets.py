@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import MAX_NAME_LENGTH, Selection, TargetChange
+from hub.services.forwarding.targets import TargetChange
+from hub.store.targets.target import Selection
+from hub.store.targets.targets import MAX_NAME_LENGTH
 from tests.services.forwarding.conftest import (
     URL,
     Forwarding,

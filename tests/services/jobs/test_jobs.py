@@ -12,7 +12,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
 from hub.services.audit import Actor
-from hub.services.jobs.jobs import Job, JobItem, JobProgress, Jobs
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.store.jobs.jobs import Job, JobItem
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

@@ -15,15 +15,10 @@ from hub.errors import AlreadyExists, BadParameter, Missing, NoSuchResource
 from hub.live.feed import Change, next_change
 from hub.services.audit import Actor
 from hub.services.people.masking import masked
-from hub.services.people.register import (
-    PeopleRegister,
-    Person,
-    PersonChange,
-    PersonFilter,
-    PersonName,
-)
+from hub.services.people.register import PeopleRegister
 from hub.services.photos.photos import BadPhoto
-from hub.store.people.people import PersonPut
+from hub.store.people.people import PersonFilter, PersonPut
+from hub.store.people.person_rows import Person, PersonChange, PersonName
 from tests.support.clock import NOON, FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

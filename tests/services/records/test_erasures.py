@@ -14,13 +14,13 @@ from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
 from hub.live.frame_ring import TracedUpload
 from hub.services.audit import Actor
-from hub.services.devices.directory import NewDevice
-from hub.services.people.register import PersonChange
 from hub.services.records import erasures
-from hub.services.records.erasures import Subject
-from hub.services.records.record_log import RecordFilter
 from hub.store.people.holdings import ItemResult
+from hub.store.people.person_rows import PersonChange
+from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.device_pictures import stored_picture
+from hub.store.tables.devices import NewDevice
+from hub.store.tables.erasures import Subject
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services

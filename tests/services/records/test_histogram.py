@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.services.records.histogram import BUCKETS, DAY_MS, HOUR_MS, MAX_BUCKETS, MINUTE_MS
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 

@@ -11,7 +11,9 @@ from msgspec import Raw
 
 from hub.errors import NoSuchResource, TooManyRequests
 from hub.services.feeds import record_weight
-from hub.services.records.record_log import LogReader, RecordFilter, RecordPage
+from hub.services.records.record_log import LogReader
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import EventDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

@@ -19,8 +19,8 @@ from hub.errors import CannotStoreNow, DeviceBusy, DeviceLeft, DeviceSilent, Hub
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
 from hub.services.commands.sender import CHANGING
-from hub.services.devices.directory import NewDevice
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,

@@ -15,8 +15,8 @@ import pytest
 import trio
 
 from hub.services.audit import Actor
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD
 from hub.store.media.pictures import PIECE_BYTES
+from hub.store.tables.holds import MAX_RECORDS_PER_HOLD
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail

@@ -16,9 +16,10 @@ from PIL import Image
 from trio.testing import wait_all_tasks_blocked
 
 from hub.services.audit import COMMAND_LINE, Actor
-from hub.services.devices.directory import NewDevice
-from hub.services.jobs.jobs import JobKind, JobProgress
+from hub.services.jobs.jobs import JobProgress
 from hub.services.site import SiteSettings
+from hub.store.jobs.jobs import JobKind
+from hub.store.tables.devices import NewDevice
 from hub.wire.commands.dialect import PERSON_SEARCH, REBOOT, SET_FACE
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.web.api.test_api import Client, refusal

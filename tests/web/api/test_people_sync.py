@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from hub.live.feed import Change
-from hub.services.devices.directory import NewDevice
-from hub.services.people.register import PersonChange
 from hub.store.people.device_people import DevicePeople
 from hub.store.people.holdings import ItemResult
 from hub.store.people.people import PersonPut
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.devices import NewDevice
 from tests.services.people.test_register import ADA
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

@@ -17,10 +17,11 @@ from trio.testing import MockClock, lockstep_stream_pair, wait_all_tasks_blocked
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from hub.services.access.api_keys import ApiKey
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_log import RecordPage
+from hub.store.tables.api_keys import ApiKey
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from web.api.records.record_list import (

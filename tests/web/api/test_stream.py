@@ -16,9 +16,10 @@ from hub import metrics
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE, Actor
-from hub.services.devices.directory import NewDevice
-from hub.services.jobs.jobs import Job, JobProgress, Jobs
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.store.jobs.jobs import Job
 from hub.store.records.record_log import RecordLog
+from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.support.sse import COMMENT, EventReader, open_event_stream

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.conftest import (
     Forwarding,
     Receiver,

@@ -20,9 +20,9 @@ from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.admission.connect import Admitted
 from hub.services.clock.clock import SiteClock
-from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.firmware.releases import Release
 from hub.store.records.record_filter import RecordFilter
+from hub.store.tables.devices import DeviceChange, NewDevice
+from hub.store.tables.firmware import Release
 from hub.wire.session import ConnectParam
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.firmware import Versions

@@ -23,9 +23,9 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.net.byte_budget import SENDER_DIVISOR
-from hub.services.access.api_keys import ApiKey
-from hub.services.access.users import User
 from hub.services.admission.unsigned.paths import hash_path
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.users import User
 from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask

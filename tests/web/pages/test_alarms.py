@@ -14,12 +14,13 @@ from msgspec.structs import replace
 
 from hub.live.feed import Change
 from hub.services.alarms import csv_export
-from hub.services.alarms.alarms import AlarmFilter, Unstored
+from hub.services.alarms.alarms import Unstored
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
 from hub.services.problems import HealthReason
 from hub.services.site import SiteSettings
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.alarms import AlarmFilter
 from hub.wire.uploads.records import (
     EventDetail,
     FaceDetail,

@@ -12,8 +12,8 @@ import pytest
 from hub.errors import DeviceRefused, TooManyRequests
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange, PersonName
 from hub.simulator.faults import Quirks
+from hub.store.people.person_rows import PersonChange, PersonName
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink, ok_answer

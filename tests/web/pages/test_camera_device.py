@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from hub.errors import DeviceSilent
 from hub.live.registry import DeviceAnswer
-from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
+from hub.store.tables.devices import DeviceChange
 from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.edition_3_commands import (
     GET_PRIVACY,

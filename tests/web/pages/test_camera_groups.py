@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 

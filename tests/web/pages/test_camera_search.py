@@ -14,10 +14,10 @@ from PIL import Image
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import Quirks
 from hub.simulator.scenario.population import make_population
+from hub.store.people.person_rows import PersonChange
 from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo

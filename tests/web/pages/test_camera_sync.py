@@ -11,10 +11,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
 from hub.services.people.sync import device_check
 from hub.simulator.faults import Quirks
 from hub.store.people.device_people import DevicePeople
+from hub.store.people.person_rows import PersonChange
 from hub.wire.commands.answers import Person as PersonRow
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo

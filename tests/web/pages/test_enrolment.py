@@ -14,7 +14,7 @@ import trio.testing
 from hub.config import WebConfig
 from hub.errors import AlreadyExists
 from hub.live.registry import DeviceAnswer
-from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange
 from hub.store.tables.devices import DeviceChange as StoreChange
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

@@ -13,11 +13,11 @@ from quart import Response
 
 from hub.config import Config, WebConfig
 from hub.services.audit import COMMAND_LINE
-from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
 from hub.services.disk_space import GB
-from hub.services.firmware.releases import Release
 from hub.store import firmware_files
+from hub.store.tables.devices import DeviceChange
+from hub.store.tables.firmware import Release
 from hub.wire.uploads.firmware import Versions
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

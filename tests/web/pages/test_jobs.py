@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from hub.services.audit import Actor
-from hub.services.jobs.jobs import Job, JobProgress, Jobs
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.store.jobs.jobs import Job
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 

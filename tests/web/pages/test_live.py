@@ -15,7 +15,8 @@ from msgspec import Raw
 from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE
 from hub.services.problems import HealthReason
-from hub.services.records.record_log import RecordFilter, RecordPage
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,

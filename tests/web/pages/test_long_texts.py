@@ -17,7 +17,7 @@ import pytest
 
 from hub.folding import MAX_NORMALISED
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.openapi_bodies import Bodies
 from tests.support.page_site import PageSite

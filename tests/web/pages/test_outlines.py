@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from hub.services.alarms.rules import AlarmRule
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.alarm_rules import AlarmRule
 from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.page_site import PageSite

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import Person, PersonChange
+from hub.store.people.person_rows import Person, PersonChange
 from hub.wire.uploads.records import AccessDetail, FaceDetail
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo

@@ -16,7 +16,7 @@ from hub.services.audit import COMMAND_LINE
 from hub.services.people.import_export.photo_archive import ArchiveFault
 from hub.services.people.import_export.plan import RefusalCode
 from hub.services.people.import_export.table_reader import TableFault
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
 from web.pages.people import import_texts as texts

@@ -9,7 +9,7 @@ import trio
 
 from hub.errors import DeviceSilent
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
 from tests.support.simulated_link import ok_answer

@@ -10,7 +10,7 @@ import pytest
 from trio.testing import MockClock
 
 from hub.errors import CannotStoreNow
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.device_call import FACE, Call, ask

@@ -9,8 +9,7 @@ from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
-from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.store.tables.devices import UnsignedPins
+from hub.store.tables.devices import DeviceChange, NewDevice, UnsignedPins
 from tests.support.browsing import Visitor
 from tests.support.gate import FakeLink
 from tests.support.page_site import PageSite

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite

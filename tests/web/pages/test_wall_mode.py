@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.audit import COMMAND_LINE
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer

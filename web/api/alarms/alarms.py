@@ -9,15 +9,10 @@ from quart import Response
 
 from hub.errors import BadParameter
 from hub.services import Services
-from hub.services.alarms.alarms import (
-    MAX_NOTE_LENGTH,
-    MAX_SEQS,
-    AlarmFilter,
-    AlarmKind,
-    AlarmState,
-    Severity,
-)
+from hub.services.alarms.alarms import MAX_NOTE_LENGTH, MAX_SEQS
 from hub.services.alarms.csv_export import describe_alarm, export_csv
+from hub.store.alarms.alarm import AlarmKind, AlarmState, Severity
+from hub.store.tables.alarms import AlarmFilter
 from hub.wire.times import parse_rfc3339
 from web.api.alarms import answers
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub.services import Services
-from hub.services.alarms.alarms import Alarm as StoredAlarm
-from hub.services.alarms.alarms import (
+from hub.services.alarms.rendering import alarm_fields
+from hub.store.alarms.alarm import Alarm as StoredAlarm
+from hub.store.alarms.alarm import (
     AlarmChange,
     AlarmKind,
     AlarmState,
@@ -18,9 +19,8 @@ from hub.services.alarms.alarms import (
     Severity,
     StepKind,
 )
-from hub.services.alarms.alarms import AlarmDetail as StoredDetail
-from hub.services.alarms.alarms import AlarmStep as StoredStep
-from hub.services.alarms.rendering import alarm_fields
+from hub.store.alarms.alarm import AlarmDetail as StoredDetail
+from hub.store.alarms.alarm import AlarmStep as StoredStep
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Time
 from web.api.records.answers import FaceRecord, Record

@@ -7,18 +7,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.services import Services
-from hub.services.alarms.alarms import Severity
-from hub.services.alarms.plate_lists import (
-    MAX_ENTRIES,
-    MAX_LISTS,
-    MAX_NAME_LENGTH,
-    MAX_NOTE_LENGTH,
-    MAX_WILDCARDS,
-    NewPlateList,
-)
-from hub.services.alarms.plate_lists import PlateEntry as StoredEntry
-from hub.services.alarms.plate_lists import PlateList as StoredList
-from hub.services.alarms.rules import MAX_RULES, AlarmRule
+from hub.services.alarms.plate_lists import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
+from hub.store.alarms.alarm import Severity
+from hub.store.tables.alarm_rules import MAX_RULES, AlarmRule
+from hub.store.tables.plate_lists import MAX_ENTRIES, MAX_LISTS, MAX_WILDCARDS, NewPlateList
+from hub.store.tables.plate_lists import PlateEntry as StoredEntry
+from hub.store.tables.plate_lists import PlateList as StoredList
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Text

@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 from hub.live.pending_devices import PendingDevice
 from hub.services.admission.enrolment import CodeMatch
 from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
-from hub.services.devices.views import Connects, DeviceView, Suspicion
+from hub.services.devices.views import DeviceView
+from hub.store.tables.devices import Connects, Suspicion
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Time, Versions
 

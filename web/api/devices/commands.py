@@ -33,10 +33,10 @@ from hub.errors import (
     Unanswered,
 )
 from hub.services import Services
-from hub.services.access.users import Role, User
 from hub.services.commands.calls import DeviceAnswer
 from hub.services.commands.sender import CHANGING
 from hub.services.people.masking import names_numbers, without_numbers
+from hub.store.tables.users import Role, User
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.commands.dialect import (

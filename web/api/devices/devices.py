@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.validation import (
     MAX_CODE_LENGTH,
     MAX_KEY_LENGTH,
@@ -17,6 +16,7 @@ from hub.services.devices.validation import (
     MAX_SN_LENGTH,
 )
 from hub.services.devices.views import DeviceView
+from hub.store.tables.devices import DeviceChange, NewDevice
 from web.api.answers import Versions
 from web.api.devices import answers
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing

@@ -10,7 +10,7 @@ from quart import Response
 
 from hub.services import Services
 from hub.services.devices.csv_import import MAX_CSV_BYTES, MAX_ROWS, DeviceCsv, ImportRow
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from web.api.devices import answers
 from web.api.devices.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing

@@ -13,9 +13,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hub.errors import BadParameter
 from hub.services import Services
-from hub.services.commands.many import SettingName
 from hub.services.commands.photo_search import SearchSubject
 from hub.services.photos.photos import MAX_FILE_MB
+from hub.store.tables.device_settings import SettingName
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import Percent
 from hub.wire.commands.params import check_changes, check_param, encode_param

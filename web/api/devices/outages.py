@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from hub.services import Services
-from hub.services.devices.availability import KEEP_DAYS, Outage, OutageCause
+from hub.services.devices.availability import KEEP_DAYS
+from hub.store.tables.outages import Outage, OutageCause
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text

@@ -8,13 +8,14 @@ from msgspec import Meta, Struct
 
 from hub.errors import DeviceNonsense, DeviceSilent, Missing, NotSent
 from hub.services import Services
-from hub.services.camera_functions.relays.relays import DeviceRelay, RelayKind, RelaySettings
+from hub.services.camera_functions.relays.relays import RelaySettings
 from hub.services.camera_functions.relays.validation import (
     MAX_NAME_LENGTH,
     MAX_PASSWORD_LENGTH,
     MAX_SECONDS,
     MAX_USERNAME_LENGTH,
 )
+from hub.store.tables.device_relays import DeviceRelay, RelayKind
 from web.api.endpoint import PREFIX, Endpoint, Nothing
 from web.api.routes import Call, Routes
 

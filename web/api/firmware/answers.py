@@ -6,7 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.services.firmware.campaign_views import CampaignState, TargetState
+from hub.services.firmware.campaign_views import CampaignState
+from hub.store.tables.campaigns import TargetState
 from web.api.answers import Did, Time, Versions
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignOutline
-from hub.services.firmware.downloads import Download
-from hub.services.firmware.releases import Component, Release, StoredFile
+from hub.store.tables.downloads import Download
+from hub.store.tables.firmware import Component, Release, StoredFile
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api.answers import Versions as VersionsAnswer

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.errors import NoSuchResource
 from hub.services import Services
-from hub.services.firmware.releases import MAX_FILE_BYTES
+from hub.store.firmware_files import MAX_FILE_BYTES
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
 from web.api.firmware import answers
 from web.api.firmware.fields import download_fields, file_fields

@@ -13,7 +13,7 @@ from hub.services.firmware.release_validation import (
     MAX_DESCRIPTION_LENGTH,
     MAX_NAME_LENGTH,
 )
-from hub.services.firmware.releases import NewComponent, NewRelease, Release
+from hub.store.tables.firmware import NewComponent, NewRelease, Release
 from hub.wire.uploads.firmware import Versions
 from web.api.answers import Versions as VersionsAnswer
 from web.api.endpoint import PREFIX, Nothing

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from hub.services.people.groups import CameraGroup
-from hub.services.people.register import Person as RegisterPerson
 from hub.services.people.sync.numbers import DeviceNumbers
+from hub.store.people.groups import CameraGroup
+from hub.store.people.person_rows import Person as RegisterPerson
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Pid, Time
 from web.api.endpoint import PREFIX

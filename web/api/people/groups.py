@@ -7,8 +7,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
-from hub.services.people.groups import MAX_GROUPS
 from hub.services.people.validation import MAX_GROUP_NAME_LENGTH
+from hub.store.people.groups import MAX_GROUPS
 from web.api.endpoint import PREFIX, Did
 from web.api.people import answers
 from web.api.resource import Resource

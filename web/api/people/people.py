@@ -11,13 +11,6 @@ from quart import Response, request
 from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.people.masking import masked
-from hub.services.people.register import (
-    MAX_PEOPLE,
-    Person,
-    PersonChange,
-    PersonFilter,
-    SyncState,
-)
 from hub.services.people.validation import (
     MAX_AGE,
     MAX_NAME_LENGTH,
@@ -26,6 +19,8 @@ from hub.services.people.validation import (
     MIN_BIRTH_YEAR,
 )
 from hub.services.photos.photos import MAX_FILE_MB
+from hub.store.people.people import PersonFilter, SyncState
+from hub.store.people.person_rows import MAX_PEOPLE, Person, PersonChange
 from hub.threads import WorkerThreads
 from hub.wire.pictures import picture_of_text
 from hub.wire.times import parse_rfc3339

@@ -11,7 +11,7 @@ from hub.errors import DeviceOffline
 from hub.services import Services
 from hub.services.people.sync.decisions import LongDecision
 from hub.services.people.sync.numbers import DeviceNumbers
-from hub.services.people.sync.people_sync import PersonRow
+from hub.store.people.holdings import PersonRow
 from web.api.answers import Pid
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
 from web.api.jobs import JOB_EXAMPLE, JobFields, job_fields

@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 
 from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
-from hub.services.access.api_keys import ApiKey
-from hub.services.records.erasures import MAX_SEQS, Erasure
+from hub.services.records.erasures import MAX_SEQS
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.erasures import Erasure
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.services.people.groups import CameraGroups
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import RecordKind
 from hub.wire.uploads.searchable import SEARCHABLE, AskedAttributes

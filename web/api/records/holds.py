@@ -9,16 +9,11 @@ from quart import Response
 
 from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
-from hub.services.access.users import User
-from hub.services.records.holds import (
-    MAX_REASON_LENGTH,
-    MAX_RECORDS_PER_HOLD,
-    Added,
-    HoldSelection,
-    may_change,
-)
-from hub.services.records.holds import Hold as StoredHold
-from hub.services.records.record_log import RecordPage
+from hub.services.records.holds import MAX_REASON_LENGTH, HoldSelection, may_change
+from hub.store.records.record_log import RecordPage
+from hub.store.tables.holds import MAX_RECORDS_PER_HOLD, Added
+from hub.store.tables.holds import Hold as StoredHold
+from hub.store.tables.users import User
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from hub.wire.uploads.records import RecordKind
 from web.api.answers import Time

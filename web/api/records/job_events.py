@@ -9,7 +9,8 @@ import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
-from hub.services.jobs.jobs import Job, Jobs
+from hub.services.jobs.jobs import Jobs
+from hub.store.jobs.jobs import Job
 
 #: Between two events of a job: one with thousands of steps must not crowd out the records.
 _PAUSE_SECONDS = 1.0

@@ -16,7 +16,7 @@ from hub.errors import (
 )
 from hub.services import Services
 from hub.services.forwarding.webhooks.picture_links import PREFIX as LINKS
-from hub.services.records.record_log import PictureInPieces, StoredPicture
+from hub.store.media.pictures import PictureInPieces, StoredPicture
 from hub.wire.commands.param_structs import FilePath
 from hub.wire.pictures import EXTENSIONS
 from web.api.endpoint import Endpoint, Nothing

@@ -19,7 +19,7 @@ from quart import Response, request
 from hub import metrics
 from hub.errors import CannotStoreNow, HubError, TooManyRequests
 from hub.net.networks import network_of
-from hub.services.records.record_log import MAX_PAGE_BYTES, RecordPage
+from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
 from web import auth
 from web.api.records.shown import Render, renderer
 from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget

@@ -8,7 +8,7 @@ from msgspec import Meta, Raw
 from quart import Response
 
 from hub.services import Services
-from hub.services.records.record_log import RecordPage
+from hub.store.records.record_log import RecordPage
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.records import answers
 from web.api.records.filter_query import FilterQuery, filter_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.services.access.users import User
 from hub.services.people.masking import masked_record
+from hub.store.tables.users import User
 from hub.wire.uploads.records import Record, render
 from web import auth
 

@@ -8,14 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services.forwarding.forwarder import TargetState
 from hub.services.forwarding.sender import Delivery
-from hub.services.forwarding.targets import (
-    DeadLetter,
-    DeadLetterKind,
-    Gap,
-    PictureChoice,
-    TargetKind,
-)
 from hub.services.forwarding.views import TargetView
+from hub.store.targets.target import DeadLetter, DeadLetterKind, Gap, PictureChoice, TargetKind
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import RecordKind
 from web.api.answers import Did, Time

@@ -9,13 +9,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.services.forwarding.checks import MAX_CA_LENGTH
 from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
-from hub.services.forwarding.targets import (
-    MAX_NAME_LENGTH,
-    PictureChoice,
-    Selection,
-    TargetChange,
-    TargetKind,
-)
+from hub.services.forwarding.targets import TargetChange
+from hub.store.targets.target import PictureChoice, Selection, TargetKind
+from hub.store.targets.targets import MAX_NAME_LENGTH
 from hub.wire.uploads.records import RecordKind
 from web.api.endpoint import Did, Integer, Text
 

@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 from quart import request
 
-from hub.services.alarms.alarms import AlarmFilter, AlarmKind, AlarmState, Severity
+from hub.store.alarms.alarm import AlarmKind, AlarmState, Severity
+from hub.store.tables.alarms import AlarmFilter
 from web.pages.times import begin_of, end_of, now_here, read_days, to_ms
 
 When = Literal["night", "today", "yesterday", "week"]

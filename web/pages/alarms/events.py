@@ -15,7 +15,7 @@ from quart import current_app
 
 from hub.live.feed import keys_of
 from hub.services import Services
-from hub.services.alarms.alarms import Alarm
+from hub.store.alarms.alarm import Alarm
 from web import language
 from web.live_events import News
 from web.pages.shown.alarm_cards import make_alarm_cards

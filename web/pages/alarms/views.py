@@ -8,8 +8,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.alarms.alarms import Alarm, AlarmStep, ListPlace
 from hub.services.alarms.csv_export import export_csv
+from hub.store.alarms.alarm import Alarm, AlarmStep
+from hub.store.alarms.listing import ListPlace
 from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text

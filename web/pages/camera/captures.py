@@ -15,7 +15,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.commands.newest_first import CapturePart, NewestFirst, OlderCaptures
 from hub.services.commands.paging import DeviceList
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 from hub.wire import code_tables
 from hub.wire.commands.answers import FaceCapture, PersonCapture
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY

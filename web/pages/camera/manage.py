@@ -9,9 +9,9 @@ from msgspec import UNSET
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, WrongSignature
-from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
-from hub.services.firmware.releases import Release
+from hub.store.tables.devices import DeviceChange
+from hub.store.tables.firmware import Release
 from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.forms.key_field import read_key

@@ -7,7 +7,8 @@ from datetime import datetime
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.services.devices.availability import FAILURES, KEEP_DAYS, Outage
+from hub.services.devices.availability import FAILURES, KEEP_DAYS
+from hub.store.tables.outages import Outage
 from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.camera.layout import camera_page, get_camera

@@ -15,7 +15,8 @@ from quart import Blueprint, Response
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.camera_functions.who_is import FoundPerson, who_is
 from hub.services.devices.views import DeviceView
-from hub.services.people.register import PeopleRegister, PersonName
+from hub.services.people.register import PeopleRegister
+from hub.store.people.person_rows import PersonName
 from hub.wire.commands.answers import Match, SearchResult
 from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.dialect import PERSON_SEARCH

@@ -8,9 +8,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.people.groups import MAX_GROUPS, CameraGroup
-from hub.services.people.register import PersonFilter
 from hub.services.people.validation import MAX_GROUP_NAME_LENGTH
+from hub.store.people.groups import MAX_GROUPS, CameraGroup
+from hub.store.people.people import PersonFilter
 from web import auth
 from web.language import gettext
 from web.pages.labels import done_sentence

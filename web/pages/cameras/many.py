@@ -14,8 +14,8 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchPath, NoSuchResource, TooManyRequests
 from hub.services.audit import Actor
-from hub.services.jobs.jobs import Job
-from hub.services.people.groups import CameraGroup
+from hub.store.jobs.jobs import Job
+from hub.store.people.groups import CameraGroup
 from hub.wire.commands.dialect import REBOOT
 from web import auth
 from web.language import N_, gettext, ngettext

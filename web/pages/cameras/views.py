@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 from web import auth
 from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note

@@ -10,8 +10,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, TooManyRequests
-from hub.services.access.users import User
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD, HoldSelection, Selected, may_change
+from hub.services.records.holds import HoldSelection, Selected, may_change
+from hub.store.tables.holds import MAX_RECORDS_PER_HOLD
+from hub.store.tables.users import User
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
 from web.language import gettext

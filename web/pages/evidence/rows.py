@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.records.holds import Hold
+from hub.store.tables.holds import Hold
 from web import language
 from web.language import gettext
 from web.pages.actors import actor_text

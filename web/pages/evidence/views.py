@@ -5,8 +5,9 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.access.users import User
-from hub.services.records.holds import Hold, may_change
+from hub.services.records.holds import may_change
+from hub.store.tables.holds import Hold
+from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.evidence.rows import hold_row

@@ -16,7 +16,8 @@ from hub.services.firmware.release_validation import (
     MAX_DESCRIPTION_LENGTH,
     MAX_NAME_LENGTH,
 )
-from hub.services.firmware.releases import MAX_FILE_BYTES, NewComponent, NewRelease, StoredFile
+from hub.store.firmware_files import MAX_FILE_BYTES
+from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth

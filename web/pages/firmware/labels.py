@@ -15,18 +15,16 @@ from hub.errors import (
     TooLarge,
     TooManyRequests,
 )
-from hub.services.firmware.campaign_views import (
-    Campaign,
-    CampaignDevice,
-    CampaignState,
-    TargetState,
-)
+from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignState
 from hub.services.firmware.release_validation import (
     MAX_COMPONENTS,
     MAX_DESCRIPTION_LENGTH,
     MAX_NAME_LENGTH,
 )
-from hub.services.firmware.releases import MAX_FILE_BYTES, MAX_RELEASES, MAX_TOTAL_BYTES, Release
+from hub.services.firmware.releases import MAX_RELEASES, MAX_TOTAL_BYTES
+from hub.store.firmware_files import MAX_FILE_BYTES
+from hub.store.tables.campaigns import TargetState
+from hub.store.tables.firmware import Release
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import Versions, is_older
 from web import language

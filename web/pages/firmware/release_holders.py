@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from hub.services.devices.views import DeviceView
-from hub.services.firmware.releases import Release
+from hub.store.tables.firmware import Release
 from hub.wire.uploads.firmware import Versions
 from web import auth
 

@@ -6,8 +6,8 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.firmware.downloads import Download
-from hub.services.firmware.releases import Release
+from hub.store.tables.downloads import Download
+from hub.store.tables.firmware import Release
 from web import auth
 from web.pages.firmware.labels import in_use_sentence, moment, size_text
 from web.pages.firmware.release_holders import ReleaseHolders

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignOutline
-from hub.services.firmware.releases import Component, Release
+from hub.store.tables.firmware import Component, Release
 from web import auth
 from web.language import gettext
 from web.pages.firmware.labels import (

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import HubError
 from hub.services.firmware.campaign_views import DeviceProgress
 from hub.services.firmware.campaigns import MAX_DEVICES
-from hub.services.firmware.releases import Release
+from hub.store.tables.firmware import Release
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.uploads.firmware import Versions
 from web import auth

@@ -24,8 +24,8 @@ from msgspec import Struct
 
 import hub
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.holds import Hold
 from hub.services.streamed_zip import Archive
+from hub.store.tables.holds import Hold
 from hub.wire.pictures import EXTENSIONS
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render

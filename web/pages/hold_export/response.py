@@ -10,8 +10,8 @@ from hub.errors import HubError, NoSuchResource
 from hub.services import Services
 from hub.services.audit import Actor
 from hub.services.people.masking import masked_record
-from hub.services.records.holds import Hold
-from hub.services.records.record_log import StoredPicture
+from hub.store.media.pictures import StoredPicture
+from hub.store.tables.holds import Hold
 from hub.wire.uploads.records import Record
 from web import language
 from web.http.sender import PeerLost

@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from hub.services.access.users import User
 from hub.services.commands.many import DeviceOutcome, ManySubject
-from hub.services.jobs.jobs import Job, JobItem, JobKind
 from hub.services.people.import_export.imports import RefusedRow
+from hub.store.jobs.jobs import Job, JobItem, JobKind
+from hub.store.tables.users import User
 from web import auth
 from web.language import gettext
 from web.pages.camera.settings.face_and_recording import FACE, RECORDING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.jobs.jobs import ItemState, Job, JobKind, JobState
+from hub.store.jobs.jobs import ItemState, Job, JobKind, JobState
 from web import language
 from web.language import N_, gettext
 from web.pages.actors import actor_text

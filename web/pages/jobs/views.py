@@ -8,8 +8,8 @@ from typing import Any
 from quart import Blueprint, Response, request
 
 from hub.errors import NotAllowed
-from hub.services.access.users import User
-from hub.services.jobs.jobs import Job
+from hub.store.jobs.jobs import Job
+from hub.store.tables.users import User
 from web import auth
 from web.pages.jobs.items import describe_subject, item_rows, job_links
 from web.pages.jobs.rows import job_row, job_url

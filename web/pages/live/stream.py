@@ -13,8 +13,8 @@ from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
-from hub.services.access.users import User
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
+from hub.store.tables.users import User
 from hub.wire.uploads.records import Record
 from web import auth, language
 from web.live_events import News, open_live_events

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
-from hub.services.access.users import User
 from hub.services.devices.overview import CameraSummary
 from hub.services.people.masking import masked_record, record_has_numbers
-from hub.services.records.record_log import RecordFilter
 from hub.services.records.repeat_groups import RepeatGroup, group_repeats
+from hub.store.records.record_filter import RecordFilter
+from hub.store.tables.users import User
 from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
 from web import auth, language
 from web.language import gettext

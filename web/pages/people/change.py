@@ -8,8 +8,8 @@ import msgspec
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
-from hub.services.people.register import Person, PersonChange
 from hub.services.photos.photos import BadPhoto
+from hub.store.people.person_rows import Person, PersonChange
 from web import auth
 from web.forms.file_forms import FileForm, read_file_form
 from web.language import gettext

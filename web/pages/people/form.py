@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import BadParameter
-from hub.services.people.register import Person, PersonChange
 from hub.services.people.validation import MAX_NOTE_LENGTH
+from hub.store.people.person_rows import Person, PersonChange
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
 from web import language

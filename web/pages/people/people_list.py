@@ -7,8 +7,8 @@ import re
 from msgspec import Struct
 from quart import request
 
-from hub.services.people.groups import CameraGroup
-from hub.services.people.register import PersonFilter, SyncState
+from hub.store.people.groups import CameraGroup
+from hub.store.people.people import PersonFilter, SyncState
 from hub.wire import code_tables
 from web import auth
 from web.language import N_, gettext

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.people.groups import CameraGroup
-from hub.services.people.register import Person
+from hub.store.people.groups import CameraGroup
+from hub.store.people.person_rows import Person
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.camera.people.form import TABLES

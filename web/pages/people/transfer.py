@@ -12,7 +12,7 @@ from hub.errors import BadParameter, CannotStoreNow, HubError, NoSuchResource, T
 from hub.services.people.import_export.columns import FIELDS, column_name
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
 from hub.services.people.import_export.plan import Action
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.forms.import_form import stage_import
 from web.language import N_, gettext

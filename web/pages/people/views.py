@@ -9,8 +9,8 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchPath, TooManyRequests
 from hub.services.people.masking import has_numbers, masked
-from hub.services.people.register import Person
-from hub.services.records.record_log import RecordFilter
+from hub.store.people.person_rows import Person
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.commands.param_structs import MAX_PID
 from hub.wire.uploads.records import Record
 from web import auth

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.language import gettext, ngettext
 from web.pages.camera.layout import device_picture_url

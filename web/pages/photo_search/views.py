@@ -11,9 +11,9 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests
 from hub.services.commands.photo_search import SearchSubject
-from hub.services.jobs.jobs import Job
-from hub.services.people.groups import CameraGroup
 from hub.services.photos.photos import BadPhoto
+from hub.store.jobs.jobs import Job
+from hub.store.people.groups import CameraGroup
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import PersonSearch

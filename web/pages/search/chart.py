@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, TooManyRequests
 from hub.services.records.histogram import BUCKETS, DAY_MS, Histogram
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from web import auth, language
 from web.pages.search.period import SearchPeriod
 from web.pages.search.question import Question

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.people.register import PersonFilter, PersonName
+from hub.store.people.people import PersonFilter
+from hub.store.people.person_rows import PersonName
 from hub.wire import code_tables
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth, language

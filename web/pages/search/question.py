@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.services import Services
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.code_tables import CATEGORIES
 from hub.wire.plates import part_pattern
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from web import auth
 from web.pages.search.question import read_question, read_sent
 

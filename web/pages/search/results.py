@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from hub.services.records.record_log import RecordPage
 from hub.services.records.repeat_groups import group_repeats
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import Record
 from web import auth
 from web.pages.faults import seq_of

@@ -10,13 +10,9 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from hub.errors import AlreadyExists, BadParameter, HubError
-from hub.services.access.users import User
-from hub.services.records.saved_searches import (
-    MAX_NAME_LENGTH,
-    MAX_SEARCHES,
-    SavedSearch,
-    may_change,
-)
+from hub.services.records.saved_searches import MAX_NAME_LENGTH, may_change
+from hub.store.tables.saved_searches import MAX_SEARCHES, SavedSearch
+from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text

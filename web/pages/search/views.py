@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooManyRequests
-from hub.services.people.register import PersonName
+from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.language import gettext
 from web.pages.labels import done_sentence

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hub.services import Services
-from hub.services.alarms.alarms import Alarm
 from hub.services.alarms.answers import Answer, last_answer, may_have_answer
+from hub.store.alarms.alarm import Alarm
 from web import language
 from web.language import gettext
 from web.pages.actors import actor_text

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hub.errors import HubError, NoSuchResource
 from hub.services import Services
-from hub.services.alarms.alarms import SEVERITIES, Alarm, Severity
+from hub.store.alarms.alarm import SEVERITIES, Alarm, Severity
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail, Record
 from web import language

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.services import Services
-from hub.services.alarms.alarms import SEVERITIES, Alarm
+from hub.store.alarms.alarm import SEVERITIES, Alarm
 from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card
 
 #: New alarms on the live page; further ones are counted.

@@ -8,9 +8,10 @@ from contextlib import suppress
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.services.access.users import User
-from hub.services.people.register import PeopleRegister, PersonName
+from hub.services.people.register import PeopleRegister
 from hub.services.records.repeat_groups import RepeatGroup
+from hub.store.people.person_rows import PersonName
+from hub.store.tables.users import User
 from hub.wire.commands.answers import Recognised
 from hub.wire.person_numbers import canonical_pid
 from hub.wire.uploads.records import Record

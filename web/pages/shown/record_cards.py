@@ -11,8 +11,8 @@ import xxhash
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from hub.services.people.register import PersonName
 from hub.services.records.repeat_groups import RepeatGroup, repeat_key
+from hub.store.people.person_rows import PersonName
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.person_numbers import canonical_pid, names_nobody

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from hub.errors import DeviceBusy, HubError, TooManyRequests
 from hub.services.camera_functions.relays.faults import RelayFault, RelayReason
-from hub.services.camera_functions.relays.relays import DeviceRelay
+from hub.store.tables.device_relays import DeviceRelay
 from web import auth
 from web.language import N_, gettext
 from web.pages.device_errors import describe_device_error

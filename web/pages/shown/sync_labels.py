@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.people.register import SyncState
 from hub.services.people.sync.numbers import DeviceNumbers
+from hub.store.people.people import SyncState
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.device_errors import device_message

@@ -14,9 +14,9 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from hub.errors import BadParameter
-from hub.services.alarms.alarms import Severity
-from hub.services.alarms.rules import MAX_RULES, AlarmRule
 from hub.services.devices.views import DeviceView
+from hub.store.alarms.alarm import Severity
+from hub.store.tables.alarm_rules import MAX_RULES, AlarmRule
 from hub.wire import code_tables
 from web import auth, language
 from web.language import N_, gettext

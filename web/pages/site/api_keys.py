@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.access.api_keys import ApiKey
+from hub.store.tables.api_keys import ApiKey
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere

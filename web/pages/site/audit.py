@@ -8,7 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
-from hub.services.audit import AuditEntry
+from hub.store.tables.audit import AuditEntry
 from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.actors import actor_text

@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from hub.services.audit import Audit, AuditEntry, AuditFilter
+from hub.services.audit import Audit
 from hub.services.csv_cells import as_text
+from hub.store.tables.audit import AuditEntry, AuditFilter
 from hub.wire.times import format_rfc3339
 
 HEAD = ("id", "time", "who", "address", "action", "description", "target")

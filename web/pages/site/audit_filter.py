@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import request
 
-from hub.services.audit import AuditFilter
+from hub.store.tables.audit import AuditFilter
 from web import auth
 from web.language import N_
 from web.pages.times import begin_of, end_of, read_days

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource
-from hub.services.records.erasures import MAX_SEQS, Erasable, Erasure, PersonMatch, Preview, Subject
+from hub.services.records.erasures import MAX_SEQS, Erasable
+from hub.store.records.erasing import PersonMatch, Preview
+from hub.store.tables.erasures import Erasure, Subject
 from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text

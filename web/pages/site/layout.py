@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Response, request
 
-from hub.services.access.users import Role
+from hub.store.tables.users import Role
 from web import auth
 from web.language import N_, gettext
 from web.pages.labels import done_sentence

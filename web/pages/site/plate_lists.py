@@ -11,16 +11,9 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError
-from hub.services.alarms.alarms import Severity
-from hub.services.alarms.plate_lists import (
-    MAX_ENTRIES,
-    MAX_LISTS,
-    MAX_NAME_LENGTH,
-    MAX_NOTE_LENGTH,
-    NewPlateList,
-    PlateEntry,
-    PlateList,
-)
+from hub.services.alarms.plate_lists import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
+from hub.store.alarms.alarm import Severity
+from hub.store.tables.plate_lists import MAX_ENTRIES, MAX_LISTS, NewPlateList, PlateEntry, PlateList
 from hub.wire.plates import reduce_pattern
 from web import auth, language
 from web.language import gettext

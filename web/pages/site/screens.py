@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.access.screens import Session
+from hub.store.tables.sessions import Session
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault

@@ -12,9 +12,9 @@ from quart import Response, request
 from hub.errors import AlreadyExists, BadParameter, ChangedMeanwhile
 from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
-from hub.services.forwarding.targets import PictureChoice, Selection, TargetKind
 from hub.services.forwarding.views import TargetView
 from hub.services.forwarding.webhooks.address import HIDDEN
+from hub.store.targets.target import PictureChoice, Selection, TargetKind
 from hub.wire import code_tables
 from hub.wire.uploads.records import RecordKind
 from web import auth, language

@@ -12,8 +12,9 @@ from quart import Blueprint, Response
 from hub.errors import BadParameter
 from hub.services.forwarding.forwarder import TargetState
 from hub.services.forwarding.sender import Delivery
-from hub.services.forwarding.targets import DeadLetter, Gap, TargetChange
+from hub.services.forwarding.targets import TargetChange
 from hub.services.forwarding.views import TargetView
+from hub.store.targets.target import DeadLetter, Gap
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.faults import Fault

@@ -12,9 +12,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.access.users import User
 from hub.services.access.validation import ROLES as ROLE_CODES
 from hub.services.urls import dashboard_urls
+from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere

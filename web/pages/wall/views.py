@@ -6,8 +6,8 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NotAuthorised
-from hub.services.records.record_log import RecordFilter
 from hub.services.records.repeat_groups import group_repeats
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
 from web.pages.alarms.views import live_alarms

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hub.errors import AlreadyExists, BadParameter, DeviceOffline, DeviceRefused, HubError, NotSent
 from hub.live.registry import Link, Registry
 from hub.services.admission.unsigned.paths import PREFIX, hash_secret, new_secret
-from hub.services.devices.directory import Device, DeviceChange, Devices
+from hub.services.devices.directory import Devices
+from hub.store.tables.devices import Device, DeviceChange
 from hub.wire.commands.edition_3_commands import SET_SERVER
 from hub.wire.commands.edition_3_params import ServerSet, ServerSocket
 

@@ -25,10 +25,10 @@ from hub.services.admission.unsigned.facts import Facts, Unproven, ask_facts, pi
 from hub.services.admission.unsigned.quarantine import Claim, Quarantine
 from hub.services.audit import Actor
 from hub.services.changes import CarryOut
-from hub.services.devices.directory import DeviceChange, Devices, NewDevice
+from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
 from hub.store.db import Store
-from hub.store.tables.devices import UnsignedPins
+from hub.store.tables.devices import DeviceChange, NewDevice, UnsignedPins
 
 log = logging.getLogger(__name__)
 

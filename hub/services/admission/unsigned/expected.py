@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.services.audit import Actor
-from hub.services.devices.directory import NewDevice
+from hub.store.tables.devices import NewDevice
 
 #: A camera in quarantine connects again after a minute, one that is restarted after a few.
 WINDOW_SECONDS = 600.0

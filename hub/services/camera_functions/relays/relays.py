@@ -33,9 +33,9 @@ from hub.services.camera_functions.relays.validation import (
     normal_address,
 )
 from hub.services.changes import acts_outside
-from hub.services.devices.directory import Device, Devices
-from hub.store.tables.device_relays import DeviceRelay as DeviceRelay
-from hub.store.tables.device_relays import RelayKind as RelayKind
+from hub.services.devices.directory import Devices
+from hub.store.tables.device_relays import DeviceRelay, RelayKind
+from hub.store.tables.devices import Device
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -15,9 +15,10 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.audit import Actor
 from hub.services.people.import_export.columns import FIELDS, column_name, written_cells
-from hub.services.people.register import PeopleRegister, Person
+from hub.services.people.register import PeopleRegister
 from hub.services.streamed_zip import Archive
 from hub.store.people.people import PersonPage
+from hub.store.people.person_rows import Person
 from hub.wire.code_tables import Language
 
 if TYPE_CHECKING:

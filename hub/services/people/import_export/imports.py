@@ -42,7 +42,7 @@ from hub.errors import (
 from hub.services.audit import Actor
 from hub.services.csv_cells import as_text, from_text
 from hub.services.disk_space import DiskSpace
-from hub.services.jobs.jobs import Job, JobProgress, Jobs, decoded
+from hub.services.jobs.jobs import JobProgress, Jobs, decoded
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.columns import field_of
 from hub.services.people.import_export.plan import (
@@ -53,11 +53,13 @@ from hub.services.people.import_export.plan import (
     count_names,
     refusal_of,
 )
-from hub.services.people.register import MAX_PEOPLE, PeopleRegister, Person
+from hub.services.people.register import PeopleRegister
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import MAX_FILE_MB, BadPhoto
 from hub.store.disk import DIRECTORY_MODE
+from hub.store.jobs.jobs import Job
 from hub.store.people.people import Expected, PersonPut, Stored
+from hub.store.people.person_rows import MAX_PEOPLE, Person
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -16,14 +16,16 @@ from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoS
 from hub.log import limited
 from hub.services.audit import Actor
 from hub.services.commands.files import DeviceFiles
-from hub.services.devices.directory import Device, Devices
-from hub.services.jobs.jobs import Job, JobProgress, Jobs
-from hub.services.people.register import PeopleRegister, PersonChange
+from hub.services.devices.directory import Devices
+from hub.services.jobs.jobs import JobProgress, Jobs
+from hub.services.people.register import PeopleRegister
 from hub.services.people.sync.device_check import CheckProgress, Comparison
 from hub.services.people.sync.pusher import SyncTools
+from hub.store.jobs.jobs import Job
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import ItemResult
-from hub.store.people.person_rows import Category, Gender
+from hub.store.people.person_rows import Category, Gender, PersonChange
+from hub.store.tables.devices import Device
 from hub.wire.commands.answers import Person as DeviceRow
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete

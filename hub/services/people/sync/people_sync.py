@@ -30,8 +30,7 @@ from hub.services.people.sync.frames import Frames
 from hub.services.people.sync.numbers import DeviceNumbers, Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
 from hub.store.people.device_people import PeopleState
-from hub.store.people.holdings import PersonRow as PersonRow
-from hub.store.people.holdings import SyncState
+from hub.store.people.holdings import PersonRow, SyncState
 from hub.upload_priority import UploadPriority
 from hub.wire.commands.edition_3_commands import PERSON_CLEAR
 from hub.wire.commands.edition_3_params import NoParam

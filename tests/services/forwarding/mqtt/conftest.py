@@ -14,10 +14,9 @@ import trio
 from hub.live.feed import Change
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.mqtt.options import MqttOptions
-from hub.services.forwarding.targets import Selection
 from hub.services.forwarding.views import TargetView
 from hub.store.tables.devices import NewDevice
-from hub.store.targets.target import DeadLetter
+from hub.store.targets.target import DeadLetter, Selection
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock

@@ -9,7 +9,7 @@ import pytest
 from hub.services.forwarding.mqtt import sender as mqtt_sender
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
 from hub.services.forwarding.retries import RetryPlan
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.mqtt.conftest import (
     HUB,
     ROOT,

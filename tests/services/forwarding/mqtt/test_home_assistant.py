@@ -10,7 +10,7 @@ import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.mqtt.conftest import HUB, ROOT, MqttForwarding, event
 from tests.support.mqtt_broker import FakeBroker
 

@@ -16,7 +16,7 @@ from hub.services.forwarding.mqtt import sender as mqtt_sender
 from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.retries import RetryPlan
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.services.forwarding.mqtt.conftest import HUB, ROOT, open_mqtt_forwarding
 from tests.support.authority import Authority
 from tests.support.clock import FrozenClock

@@ -11,7 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.mqtt.conftest import MqttForwarding, event, open_mqtt_forwarding
 from tests.services.forwarding.mqtt.test_mosquitto import listening

@@ -19,7 +19,8 @@ from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
 from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.retries import RetryPlan
-from hub.services.forwarding.targets import Selection, TargetChange
+from hub.services.forwarding.targets import TargetChange
+from hub.store.targets.target import Selection
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail

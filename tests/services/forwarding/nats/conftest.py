@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
 from hub.services.forwarding.views import TargetView
+from hub.store.targets.target import Selection
 from tests.services.forwarding.conftest import open_forwarding_hub
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices

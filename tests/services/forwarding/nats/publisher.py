@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

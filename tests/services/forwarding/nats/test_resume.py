@@ -14,7 +14,8 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Selection, TargetChange
+from hub.services.forwarding.targets import TargetChange
+from hub.store.targets.target import Selection
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail

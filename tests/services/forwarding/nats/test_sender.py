@@ -12,7 +12,7 @@ import pytest
 from hub.errors import BadParameter
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats.identity import Identity
-from hub.services.forwarding.targets import Selection
+from hub.store.targets.target import Selection
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
 from tests.services.forwarding.conftest import day_of

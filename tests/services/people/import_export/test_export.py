@@ -14,7 +14,7 @@ from PIL import Image
 
 from hub.services.audit import Actor
 from hub.services.people.import_export.export import HubPeople, begin_export, export_people
-from hub.services.people.register import PersonChange
+from hub.store.people.person_rows import PersonChange
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

@@ -16,7 +16,6 @@ from PIL import Image
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services.audit import Actor
-from hub.services.jobs.jobs import Job
 from hub.services.people.import_export import imports as imports_module
 from hub.services.people.import_export.imports import (
     MAX_RECEIVED,
@@ -26,7 +25,9 @@ from hub.services.people.import_export.imports import (
 )
 from hub.services.people.import_export.photo_archive import BadArchive
 from hub.services.people.import_export.table_reader import BadTable
-from hub.services.people.register import Person, PersonChange, PersonFilter
+from hub.store.jobs.jobs import Job
+from hub.store.people.people import PersonFilter
+from hub.store.people.person_rows import Person, PersonChange
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hub.services.csv_cells import from_text
-from hub.services.records.record_log import RecordPage
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

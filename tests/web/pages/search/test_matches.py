@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import TooManyRequests
 from hub.services.records.matches import PartMatching
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

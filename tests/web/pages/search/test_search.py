@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
-from hub.services.records.record_log import RecordPage
+from hub.store.people.person_rows import PersonChange
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

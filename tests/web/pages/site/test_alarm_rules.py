@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from hub.services.alarms.rules import AlarmRule
 from hub.services.audit import COMMAND_LINE
+from hub.store.tables.alarm_rules import AlarmRule
 from hub.wire.uploads.records import EventDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

@@ -12,9 +12,9 @@ import pytest
 
 from hub.config import Config, WebConfig
 from hub.services.audit import COMMAND_LINE, Actor
-from hub.services.devices.directory import NewDevice
-from hub.services.people.register import PersonChange
 from hub.services.site import SiteSettings
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.devices import NewDevice
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

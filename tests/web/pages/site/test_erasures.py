@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.alarms.alarms import Alarm, AlarmFilter
 from hub.services.audit import Actor
+from hub.store.alarms.alarm import Alarm
+from hub.store.tables.alarms import AlarmFilter
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

@@ -14,7 +14,7 @@ import trio
 from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
-from hub.services.forwarding.targets import DeadLetter
+from hub.store.targets.target import DeadLetter
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site

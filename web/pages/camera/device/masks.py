@@ -12,7 +12,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, DeviceNonsense, HubError
 from hub.services.devices.views import DeviceView
-from hub.services.records.record_log import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.commands.edition_3_answers import PrivacyInfo
 from hub.wire.commands.edition_3_commands import GET_PRIVACY, SET_PRIVACY
 from hub.wire.commands.edition_3_params import Area, PrivacySet

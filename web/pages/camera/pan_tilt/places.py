@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
+from hub.store.tables.users import User
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.edition_3_commands import (
     GET_PRESETS,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
+from hub.store.tables.users import User
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.redaction import is_personal_number
 from web import auth

@@ -11,8 +11,8 @@ from quart import Blueprint, Response, request
 from hub.errors import DeviceOffline, HubError, NoSuchPath, TooManyRequests
 from hub.services.audit import Actor
 from hub.services.devices.views import DeviceView
-from hub.services.people.register import SyncState
 from hub.services.people.sync.decisions import LongDecision
+from hub.store.people.people import SyncState
 from hub.wire.commands.answers import Person as DevicePerson
 from web import auth
 from web.language import N_, gettext

@@ -7,7 +7,7 @@ from typing import cast
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.camera_functions.relays.relays import DeviceRelay, RelayKind, RelaySettings
+from hub.services.camera_functions.relays.relays import RelaySettings
 from hub.services.camera_functions.relays.validation import (
     MAX_NAME_LENGTH,
     MAX_PASSWORD_LENGTH,
@@ -16,6 +16,7 @@ from hub.services.camera_functions.relays.validation import (
     MIN_PASSWORD_LENGTH,
 )
 from hub.services.devices.views import DeviceView
+from hub.store.tables.device_relays import DeviceRelay, RelayKind
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera

@@ -12,8 +12,8 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.services.camera_functions.relays.faults import RelayFault
-from hub.services.camera_functions.relays.relays import DeviceRelay
 from hub.services.devices.views import DeviceView
+from hub.store.tables.device_relays import DeviceRelay
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.layout import redirect_to

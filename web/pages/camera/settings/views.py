@@ -13,8 +13,8 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError
 from hub.services.commands.known_settings import KnownSetting
-from hub.services.commands.many import PendingSetting
 from hub.services.devices.views import DeviceView
+from hub.store.jobs.pending_settings import PendingSetting
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.settings import unsupported
 from web import auth

@@ -9,7 +9,8 @@ import trio
 from hub.errors import TooManyRequests
 from hub.services import Services
 from hub.services.people.masking import masked_record
-from hub.services.records.record_log import RecordFilter, RecordPage
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import Record
 from web.pages.hold_export import response
 

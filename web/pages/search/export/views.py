@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
-from hub.services.access.users import User
 from hub.services.people.masking import masked_record
+from hub.store.tables.users import User
 from hub.wire.uploads.records import Record
 from web import auth, language
 from web.language import gettext
