@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ from web.api.routes import Routes
 from web.api.targets.bodies import TargetBody, TargetPatch
 from web.app import create_app
 
+#: The outline of the document as it was last looked at; CHANGELOG.md has what differs.
+KEPT = Path(__file__).parent / "openapi.txt"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -110,6 +113,43 @@ async def test_it_describes_exactly_the_existing_routes(
     # Its address comes in messages to targets, and is not made by callers.
     routes.remove(("/media/link/{expires}/{signature}/{seq}/{file}", "get"))
     assert routes == {(path, method) for path, method, _ in described(document)}
+
+
+def outline(document: Any) -> Iterator[str]:
+    """One line for each call and each schema, without texts for people and examples."""
+    for path, method, call in described(document):
+        # A refusal has the same shape everywhere.
+        statuses = {
+            status: shape(one) if status < "3" else "refused"
+            for status, one in call["responses"].items()
+        }
+        asked = [shape(call[part]) for part in ("parameters", "requestBody") if call.get(part)]
+        yield f"{method.upper()} {path} {compact([*asked, statuses])}"
+    for name, schema in document["components"]["schemas"].items():
+        yield f"{name} {compact(shape(schema))}"
+
+
+def shape(part: Any, is_schema: bool = True) -> Any:
+    """What a program depends on: names, types, bounds, what is required."""
+    if isinstance(part, list):
+        return [shape(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    texts = ("description", "title", "summary", "example", "examples") if is_schema else ()
+    # Below `properties` are names of fields, which may be those of texts.
+    return {key: shape(one, key != "properties") for key, one in part.items() if key not in texts}
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+async def test_what_differs_in_it_is_seen_in_review(document: Any) -> None:
+    """With SITEHUB_KEEP in the environment, the kept outline is written anew."""
+    lines = sorted(outline(document))
+    if "SITEHUB_KEEP" in os.environ:
+        KEPT.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    assert lines == KEPT.read_text(encoding="utf-8").splitlines()
 
 
 async def test_every_reference_in_it_resolves(document: Any) -> None:
