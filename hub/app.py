@@ -162,7 +162,8 @@ async def open_hub(
             on_alarms=feeds.alarms.publish,
             disk=outside.disk,
         ) as store,
-        open_changes(closing) as changes,
+        # Streams end when the hub stops, as they do when a session ends.
+        open_changes(closing, store.access_changes.announce) as changes,
     ):
         core = make_core(loaded, data_dir, outside, store, feeds, closing)
         yield build_services(core, changes, render_report, has_demo=has_demo)

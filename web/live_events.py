@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from random import uniform
 
 import trio
 from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
-from hub.live.feed import Change, Subscription
+from hub.live.feed import Change, Subscription, Wakeup
 from hub.services import Services
 from hub.services.audit import Actor
 from hub.services.records.record_log import LogReader
@@ -19,6 +20,9 @@ from hub.store.alarms.alarm import AlarmChange
 from hub.wire.uploads.records import Record
 
 BEAT_SECONDS = 15.0
+#: Between two News for one reader, so that what many readers cost hardly grows with what happens:
+#: at random, so that they are not all sent to in the same pass of the loop.
+PAUSE_SECONDS = (0.05, 0.15)
 #: Readers at once: each costs memory, and time for each record.
 MAX_READERS = 512
 #: Per user or key, so that a faulty program does not lock the guards out.
@@ -47,17 +51,18 @@ class LiveEvents:
         records: LogReader,
         changes: Subscription[Change],
         alarms: Subscription[AlarmChange],
+        wakeup: Wakeup,
         may_read: MayRead,
     ) -> None:
         self._services = services
         self._records = records
         self._changes = changes
-        self._changed: list[Change] = []
         self._alarms = alarms
-        self._alarm_changes: list[AlarmChange] = []
+        #: Set by all that News may tell of, by changes of rights, and when the hub stops.
+        self._wakeup = wakeup
         self._may_read = may_read
-        self._access_changed = services.access.sessions.next_change()
         self._beat_at = trio.current_time() + BEAT_SECONDS
+        self._next_at = 0.0
 
     async def next(self, until: float = float("inf")) -> News | None:
         """Wait for news, which are empty at `until` (monotonic).
@@ -65,35 +70,26 @@ class LiveEvents:
         None, and the stream has to end: the hub is closing, or who reads may not read it any more.
         """
         with trio.move_on_at(min(self._beat_at, until)):
-            await _first_of(
-                self._records.wait,
-                self._wait_for_changes,
-                self._wait_for_alarms,
-                self._access_changed.wait,
-                self._services.core.closing.wait,
-            )
+            await trio.sleep_until(self._next_at)
+            if not self._records.is_behind:
+                await self._wakeup.wait()
         if self._services.core.closing.is_set():
             return None
-        # Outside _first_of, which would cancel the read in the middle.
+        was_behind = self._records.is_behind
+        # Outside the time limit, which would cancel it in the middle.
         records = await self._records.take()
         # Last: nothing that is sent is older than the answer.
-        self._access_changed = self._services.access.sessions.next_change()
         if not await self._may_read():
             return None
+        if not was_behind:
+            self._next_at = trio.current_time() + uniform(*PAUSE_SECONDS)
         return News(records, self._take_changes(), self._take_beat(), self._take_alarms())
 
-    async def _wait_for_changes(self) -> None:
-        self._changed += await self._changes.next()
-
     def _take_changes(self) -> list[Change]:
-        changed, self._changed = dict.fromkeys(self._changed), []
-        return list(changed)
-
-    async def _wait_for_alarms(self) -> None:
-        self._alarm_changes += await self._alarms.next()
+        return list(dict.fromkeys(self._changes.take()))
 
     def _take_alarms(self) -> list[AlarmChange]:
-        taken, self._alarm_changes = self._alarm_changes, []
+        taken = self._alarms.take()
         if self._alarms.lagged:
             self._alarms.catch_up()
             # Not replayed, but a reader that fell behind must not miss one that is new.
@@ -133,12 +129,16 @@ def open_live_events(
     """
     _count_reader(by.who, 1)
     try:
+        wakeup = Wakeup()
+        if services.core.closing.is_set():
+            wakeup.set()
         with (
-            services.records.log.open_reader(after) as records,
-            services.core.changes.subscribe() as changes,
-            services.core.alarm_changes.subscribe() as alarms,
+            services.records.log.open_reader(after, wakeup) as records,
+            services.core.changes.subscribe(wakeup=wakeup) as changes,
+            services.core.alarm_changes.subscribe(wakeup=wakeup) as alarms,
+            services.access.sessions.follow_changes(wakeup.set),
         ):
-            yield LiveEvents(services, records, changes, alarms, may_read)
+            yield LiveEvents(services, records, changes, alarms, wakeup, may_read)
     finally:
         _count_reader(by.who, -1)
 
@@ -148,15 +148,3 @@ def _count_reader(who: str, change: int) -> None:
     if not _readers[who]:
         del _readers[who]
     metrics.stream_readers.set(_readers.total())
-
-
-async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Run `waits` until one returns, and cancel the others, which must be safe to cancel."""
-
-    async def run(wait: Callable[[], Awaitable[object]]) -> None:
-        await wait()
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        for wait in waits:
-            nursery.start_soon(run, wait)

@@ -78,6 +78,21 @@ async def next_change(changes: Subscription[Change], kind: str) -> set[str] | No
             return keys
 
 
+class Wakeup:
+    """Wakes one task, which may follow several things by it and looks at all of them then."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until it has been set since the last wait. Loses nothing when cancelled."""
+        await self._event.wait()
+        self._event = trio.Event()
+
+
 class Subscription(Generic[T]):
     """One subscriber's queue, read by one task.
 
@@ -93,6 +108,7 @@ class Subscription(Generic[T]):
         weight: Callable[[T], int],
         join: Callable[[list[T]], list[T]] | None,
         instead: Sequence[T],
+        wakeup: Wakeup | None,
     ) -> None:
         self.lagged = False
         self._instead = instead
@@ -102,18 +118,25 @@ class Subscription(Generic[T]):
         self._is_joined = False
         self._items: list[T] = []
         self._queued_bytes = 0
-        self._wakeup = trio.Event()
+        self._wakeup = wakeup or Wakeup()
 
     async def next(self) -> list[T]:
         """Wait for items and return all that are queued; an empty list means `lagged`.
 
         If cancelled, no item is lost.
         """
+        await self.wait()
+        return self.take()
+
+    async def wait(self) -> None:
+        """Wait until take() returns items, or it is `lagged`."""
         if self._items or self.lagged:
             await trio.lowlevel.checkpoint()
-        else:
+        while not (self._items or self.lagged):
             await self._wakeup.wait()
-        self._wakeup = trio.Event()
+
+    def take(self) -> list[T]:
+        """Return all items that are queued, if any."""
         items, self._items, self._queued_bytes = self._items, [], 0
         if self._is_joined and self._join is not None:
             items, self._is_joined = self._join(items), False
@@ -182,9 +205,14 @@ class Feed(Generic[T]):
             subscription._restart()
 
     @contextmanager
-    def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
-        """Open a subscription for up to `size` waiting items, and close it at the end."""
-        subscription: Subscription[T] = Subscription(size, self._weight, self._join, self._instead)
+    def subscribe(self, size: int = 256, wakeup: Wakeup | None = None) -> Iterator[Subscription[T]]:
+        """Open a subscription for up to `size` waiting items, and close it at the end.
+
+        `wakeup` is set whenever there is something to take.
+        """
+        subscription: Subscription[T] = Subscription(
+            size, self._weight, self._join, self._instead, wakeup
+        )
         self._subscriptions[subscription] = None
         try:
             yield subscription

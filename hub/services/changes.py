@@ -131,8 +131,11 @@ class _Change(Patience):
 class Changes:
     """Carries out changes. See `open_changes`."""
 
-    def __init__(self, nursery: trio.Nursery, closing: trio.Event) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, closing: trio.Event, on_closing: Callable[[], None]
+    ) -> None:
         self._nursery = nursery
+        self._on_closing = on_closing
         #: The hub stops: nobody waits for a change whose client has hung up.
         self._closing = closing
         self._is_closing = False
@@ -298,6 +301,7 @@ class Changes:
     async def let_callers_go(self) -> None:
         """When the hub stops, wait no longer for changes whose clients have hung up."""
         await self._closing.wait()
+        self._on_closing()
         for change in self._running:
             if change.is_left:
                 change.set_deadline(-math.inf)
@@ -314,11 +318,16 @@ class Changes:
 
 
 @asynccontextmanager
-async def open_changes(closing: trio.Event) -> AsyncIterator[Changes]:
-    """Changes that are carried out as long as the block runs. `closing`: the hub stops soon."""
+async def open_changes(
+    closing: trio.Event, on_closing: Callable[[], None] = lambda: None
+) -> AsyncIterator[Changes]:
+    """Changes that are carried out as long as the block runs.
+
+    `closing`: the hub stops soon; `on_closing` is called then.
+    """
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        changes = Changes(nursery, closing)
+        changes = Changes(nursery, closing, on_closing)
         nursery.start_soon(changes.let_callers_go)
         try:
             yield changes

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import trio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class AccessChanges:
     """Announced by the tables of users, sessions and API keys when such a change commits."""
 
     def __init__(self) -> None:
-        self._next = trio.Event()
+        self._followers: dict[Callable[[], None], None] = {}
 
-    def next(self) -> trio.Event:
-        """Return what is set by the next change. Ask for it before looking at the rights."""
-        return self._next
+    @contextmanager
+    def follow(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` at each change, until the block ends. Look at the rights after it."""
+        self._followers[wake] = None
+        try:
+            yield
+        finally:
+            del self._followers[wake]
 
     def announce(self) -> None:
-        changed, self._next = self._next, trio.Event()
-        changed.set()
+        for wake in self._followers:
+            wake()

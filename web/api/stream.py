@@ -30,6 +30,7 @@ from web.api.records.records import LOG_HEADER
 from web.api.records.shown import Render, renderer
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import MayRead, News, open_live_events, refuse_too_many
+from web.shared_records import SharedRecords
 
 
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +85,8 @@ STREAM = Endpoint(
 
 
 def add_stream(routes: Routes, services: Services) -> None:
+    shared: SharedRecords[bytes] = SharedRecords()
+
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
         if request.method == "HEAD":
             return _events(b"", services)
@@ -96,6 +99,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             call.query.after if after is None else after,
             by=by,
             render=renderer(call.caller),
+            shared=shared,
             may_see_people=call.caller.is_guard,
             may_read=_may_read(services, call.caller),
         )
@@ -117,6 +121,7 @@ async def _frames(
     *,
     by: Actor,
     render: Render,
+    shared: SharedRecords[bytes],
     may_see_people: bool,
     may_read: MayRead,
 ) -> AsyncIterator[bytes]:
@@ -126,7 +131,7 @@ async def _frames(
     with open_live_events(services, by, after, may_read) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next(jobs.next_at)) is not None:
-            if frames := b"".join(_render(services, query, news, render)):
+            if frames := b"".join(_render(services, query, news, render, shared)):
                 yield frames
             for change in news.alarms:
                 if query.did is None or query.did in change.alarm.dids:
@@ -144,12 +149,14 @@ async def _frames(
                     yield b"event: sync\n" + _data(sync)
 
 
-def _render(services: Services, query: StreamQuery, news: News, render: Render) -> list[bytes]:
-    frames = [
-        b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
-        for record in news.records
-        if query.wants(record)
-    ]
+def _render(
+    services: Services,
+    query: StreamQuery,
+    news: News,
+    render: Render,
+    shared: SharedRecords[bytes],
+) -> list[bytes]:
+    frames = [_record(record, render, shared) for record in news.records if query.wants(record)]
     frames += [
         b"event: device\n" + _data(_device(services, did))
         for did in _dids(services, "device", news)
@@ -158,6 +165,14 @@ def _render(services: Services, query: StreamQuery, news: News, render: Render) 
     if news.beat:
         frames.append(b":\n\n")
     return frames
+
+
+def _record(record: Record, render: Render, shared: SharedRecords[bytes]) -> bytes:
+    frame = shared.get(record, render)
+    if frame is None:
+        frame = b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
+        shared.keep(record, render, frame)
+    return frame
 
 
 def _dids(services: Services, kind: str, news: News) -> list[str]:

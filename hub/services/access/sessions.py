@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
-import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -118,12 +118,12 @@ class Sessions:
             return None
         return replace(user, role="viewer") if session.screen else user
 
-    def next_change(self) -> trio.Event:
-        """Return what is set when the next session, user or key loses rights, or may have.
+    def follow_changes(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `wake` when a session, user or key has lost rights, or may have, or the hub stops.
 
-        Ask for it before looking at the rights.
+        It says nothing of whose they are: look at the rights after it.
         """
-        return self._changes.next()
+        return self._changes.follow(wake)
 
     def is_screen(self, token: str) -> bool:
         """Whether the session is that of a wall screen."""

@@ -10,7 +10,7 @@ import trio
 
 from hub import metrics
 from hub.errors import Missing, TooManyRequests
-from hub.live.feed import Subscription
+from hub.live.feed import Subscription, Wakeup
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, SEARCH_SECONDS, RecordPage
@@ -38,17 +38,17 @@ class LogReader:
     ) -> None:
         self._store = store
         self._live = live
-        self._is_behind = is_behind
-        self._fresh: list[Record] = []
+        #: Whether take() reads from the store, without waiting for news.
+        self.is_behind = is_behind
         #: Every record up to this seq was returned.
         self.seq = after
 
     async def wait(self) -> None:
         """Wait until take() may return records. Loses nothing when cancelled."""
-        if self._is_behind or self._fresh:
+        if self.is_behind:
             await trio.lowlevel.checkpoint()
         else:
-            self._fresh = await self._live.next()
+            await self._live.wait()
 
     async def take(self) -> list[Record]:
         """Return the records that can be read now, if any. Loses nothing when cancelled."""
@@ -56,12 +56,11 @@ class LogReader:
             metrics.stream_lags.inc()
             # Subscribe again before reading what was missed, so that no gap is left.
             self._live.catch_up()
-            self._fresh, self._is_behind = [], True
-        if self._is_behind:
+            self.is_behind = True
+        if self.is_behind:
             return await self._read_on()
         # Some may have been read from the store already.
-        items = [record for record in self._fresh if record.seq > self.seq]
-        self._fresh = []
+        items = [record for record in self._live.take() if record.seq > self.seq]
         if items:
             self.seq = items[-1].seq
         return items
@@ -82,7 +81,7 @@ class LogReader:
         except TooManyRequests:
             await trio.sleep(_BUSY_SECONDS)
             return []
-        self._is_behind = page.next is not None
+        self.is_behind = page.next is not None
         if page.next is not None:
             self.seq = page.next
         elif page.items:
@@ -160,12 +159,15 @@ class RecordQueries:
         return picture
 
     @contextmanager
-    def open_reader(self, after: int | None = None) -> Iterator[LogReader]:
+    def open_reader(
+        self, after: int | None = None, wakeup: Wakeup | None = None
+    ) -> Iterator[LogReader]:
         """Open a reader that begins after the seq `after`; None means after the last record.
 
-        A seq beyond the end of the log (after a restored backup) counts as its end.
+        A seq beyond the end of the log (after a restored backup) counts as its end. `wakeup` is
+        set whenever there are new records.
         """
-        with self._feed.subscribe() as live:
+        with self._feed.subscribe(wakeup=wakeup) as live:
             last = self.last_seq
             start = last if after is None else min(after, last)
             yield LogReader(self._store, live, start, is_behind=start < last)

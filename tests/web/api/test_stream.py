@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import trio
 from msgspec import Raw
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+import web.api.records.shown
 import web.live_events
 from hub import metrics
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
@@ -20,6 +21,7 @@ from hub.services.jobs.jobs import JobProgress, Jobs
 from hub.store.jobs.jobs import Job
 from hub.store.records.record_log import RecordLog
 from hub.store.tables.devices import NewDevice
+from hub.wire.uploads.records import Record, render
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.support.sse import COMMENT, EventReader, open_event_stream
@@ -57,7 +59,10 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Site]:
+async def site(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
+    monkeypatch.setattr(web.live_events, "PAUSE_SECONDS", (0.0, 0.0))
     async with open_hub_services(tmp_path, clock) as hub:
         yield Site(hub, await hub.bearer())
 
@@ -115,6 +120,32 @@ async def test_a_slow_reader_falls_back_to_the_log_and_delays_no_other(site: Sit
         assert lags() > before
         await site.hub.add_faces("last")
         assert await slow.ids(1) == [601]
+
+
+async def test_a_record_is_encoded_once_for_all_who_get_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+
+    def encode(record: Record) -> bytes:
+        encoded.append(record.seq)
+        return render(record)
+
+    monkeypatch.setattr(web.api.records.shown, "render", encode)
+    async with AsyncExitStack() as open_streams:
+        enter = open_streams.enter_async_context
+        readers = [await enter(site.stream(query)) for query in ("", "did=1", "kind=face")]
+        await site.hub.add_faces("a", "b")
+        for reader in readers:
+            assert await reader.ids(2) == [1, 2]
+        assert encoded == [1, 2]
+        guard = {"Cookie": f"__Host-sitehub_session={await site.hub.add_user('gus', 'guard')}"}
+        site.key = guard
+        masked = await enter(site.stream())
+        await site.hub.add_faces("c")
+        assert await masked.ids(1) == await readers[0].ids(1) == [3]
+    # Without personal numbers it is another text.
+    assert encoded == [1, 2, 3, 3]
 
 
 async def test_records_of_one_kind_or_device_can_be_requested(site: Site) -> None:

@@ -19,12 +19,22 @@ from hub.wire.uploads.records import Record
 from web import auth, language
 from web.live_events import News, open_live_events
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
-from web.pages.live.shared_cards import RenderedCard, shared_cards
 from web.pages.shown.known_people import known_people
 from web.pages.shown.record_cards import make_card
+from web.shared_records import SharedRecords
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
 CARDS_PER_PAGE = 60
+#: Where an application keeps the cards that its streams share.
+_EXTENSION = "sitehub.shared_cards"
+
+
+class _RenderedCard(Struct, frozen=True):
+    """What a page is told of a record. `picture`: its path, or ""."""
+
+    picture: str
+    listed: bool
+    html: str
 
 
 class _CardEvent(Struct, frozen=True):
@@ -76,7 +86,9 @@ class WallStream(ResponseBody):
         self._services = auth.services()
         self._may_read = auth.remains(self._services, me)
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
-        self._shared = shared_cards()
+        self._shared: SharedRecords[_RenderedCard] = current_app.extensions.setdefault(
+            _EXTENSION, SharedRecords()
+        )
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
         last = self._services.records.log.last_seq
@@ -123,8 +135,8 @@ class WallStream(ResponseBody):
 
     async def _encode_news(self, news: News) -> bytes:
         language.use(self._language, self._services.core.site.zone())
-        people = await known_people(self._services.people.register, news.records, self._me)
-        parts = [await self._encode_card(record, people) for record in news.records]
+        cards = await self._cards(news.records)
+        parts = [self._encode_card(*one) for one in zip(news.records, cards, strict=True)]
         count = self._services.core.changes.published
         alarms = await self._alarms.take(news, count)
         parts += [_encode_event("alarm", alarm) for alarm in alarms]
@@ -136,13 +148,21 @@ class WallStream(ResponseBody):
     def _position(self) -> _Position:
         return _Position(self._seq, self._services.core.changes.published)
 
-    async def _encode_card(self, record: Record, people: Mapping[str, PersonName]) -> bytes:
+    async def _cards(self, records: list[Record]) -> list[_RenderedCard]:
+        """The cards of these records; those that another page has not got yet are rendered."""
         zone = self._services.core.site.zone()
         look = (self._language.tag, zone.key, self._may_keep)
-        card = self._shared.get(record, look)
-        if card is None:
-            card = await self._render(record, people, zone)
+        cards = {record.seq: self._shared.get(record, look) for record in records}
+        new = [record for record in records if cards[record.seq] is None]
+        people = await known_people(self._services.people.register, new, self._me)
+        for record in new:
+            # Another stream may have rendered it meanwhile.
+            card = self._shared.get(record, look) or await self._render(record, people, zone)
             self._shared.keep(record, look, card)
+            cards[record.seq] = card
+        return [card for card in cards.values() if card is not None]
+
+    def _encode_card(self, record: Record, card: _RenderedCard) -> bytes:
         event = _CardEvent(
             seq=record.seq,
             after=self._seq,
@@ -157,7 +177,7 @@ class WallStream(ResponseBody):
 
     async def _render(
         self, record: Record, people: Mapping[str, PersonName], zone: ZoneInfo
-    ) -> RenderedCard:
+    ) -> _RenderedCard:
         card = make_card(record, people)
         html = await self._card_template.render_async(
             card=card,
@@ -168,7 +188,7 @@ class WallStream(ResponseBody):
             may_review=self._may_keep,
         )
         picture = card.picture.image.path if card.picture else ""
-        return RenderedCard(picture, card.look == "black", html)
+        return _RenderedCard(picture, card.look == "black", html)
 
 
 def _encode_event(
