@@ -35,7 +35,7 @@ from web.api.owner import answer_owner
 from web.app import create_app
 
 CONFIG = Config(
-    web=WebConfig(bind="127.0.0.1", tls=False),
+    web=WebConfig(bind="127.0.0.1", port=free_port(), tls=False),
     devices=DevicesConfig(bind="127.0.0.1", port=free_port(), tls=False),
     store=StoreConfig(min_free_gb=0),
 )
