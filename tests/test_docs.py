@@ -32,7 +32,8 @@ def name_of(file: Path) -> str:
 
 
 PAGES = {name_of(file): file.read_text("utf-8") for file in FILES}
-README, DESIGN, OPERATIONS = PAGES["README.md"], PAGES["design.md"], PAGES["operations.md"]
+README, DESIGN = PAGES["README.md"], PAGES["design.md"]
+OPERATIONS, REFERENCE = PAGES["operations.md"], PAGES["reference.md"]
 
 
 def rows_of_sections() -> Iterator[tuple[str, str, str, str]]:
@@ -89,7 +90,7 @@ def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> N
 
 @pytest.mark.parametrize(
     ("page", "begin"),
-    [("operations.md", "For `backup.folder`"), ("security.md", "| Who stole an administrator's")],
+    [("reference.md", "For `backup.folder`"), ("security.md", "| Who stole an administrator's")],
 )
 def test_every_setting_that_asks_for_the_password_is_named(page: str, begin: str) -> None:
     paragraph = PAGES[page].partition(begin)[2].partition("\n\n")[0].partition("\n|")[0]
@@ -118,24 +119,24 @@ def test_what_the_code_cites_can_be_opened() -> None:
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 def test_every_setting_is_documented_as_it_is(setting: Setting) -> None:
     cells = (f"`{setting.name}`", f"`{as_toml(setting.default)}`", setting.meaning, setting.allowed)
-    assert f"| {' | '.join(cells)} |" in OPERATIONS
+    assert f"| {' | '.join(cells)} |" in REFERENCE
 
 
 def test_the_settings_that_apply_at_once_are_listed() -> None:
-    listed = OPERATIONS.partition("\nAt once: ")[2].partition("\n\n")[0]
+    listed = REFERENCE.partition("\nAt once: ")[2].partition("\n\n")[0]
     at_once = {name for name, setting in SETTINGS.items() if setting.at_once}
     assert set(re.findall(r"`([\w.]+)`", listed)) == at_once
 
 
 def test_every_figure_of_metrics_is_documented() -> None:
-    documented = set(re.findall(r"^\| `(\w+)(?:\{[\w,]+\})?` \|", OPERATIONS, re.MULTILINE))
+    documented = set(re.findall(r"^\| `(\w+)(?:\{[\w,]+\})?` \|", REFERENCE, re.MULTILINE))
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert name in documented
 
 
 def test_every_command_is_documented() -> None:
-    lines = OPERATIONS.splitlines()
+    lines = REFERENCE.splitlines()
     context = click.Context(sitehub)
     for name in sitehub.list_commands(context):
         command = sitehub.get_command(context, name)

@@ -56,7 +56,7 @@ function smaller(picture) {
   return canvas;
 }
 
-// What a QR code says: { sn, code, key }, as far as it does. See docs/operations.md, Cameras.
+// What a QR code says: { sn, code, key }, as far as it does. See docs/installer.md, Cameras.
 export function parseQr(raw) {
   const text = raw.trim();
   if (text.includes("-----BEGIN ")) return { key: text };

@@ -3,7 +3,7 @@
 SQLite's backup API copies the pages in small steps. One read transaction stays open meanwhile, so
 the copy shows one moment, the copying never begins again, and the writer does not wait; only its
 write-ahead log cannot begin anew until the copy is complete. `VACUUM INTO` would do the same in one
-statement, but delays single commits by hundreds of milliseconds (docs/design.md has the figures).
+statement, but delays single commits by hundreds of milliseconds (docs/measured.md has the figures).
 """
 
 from __future__ import annotations

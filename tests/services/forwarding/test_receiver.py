@@ -12,12 +12,12 @@ import pytest
 
 from tests.services.forwarding.conftest import Forwarding
 
-OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+INTEGRATOR = Path(__file__).parents[3] / "docs" / "integrator.md"
 
 
 def receiver_of_the_documents(secret: str) -> Any:
     """The Flask application of the documents, with a secret."""
-    (code,) = re.findall(r"```python\n(from flask import .*?)```", OPERATIONS.read_text(), re.S)
+    (code,) = re.findall(r"```python\n(from flask import .*?)```", INTEGRATOR.read_text(), re.S)
     assert len(code.strip().splitlines()) <= 16
     names: dict[str, Any] = {"__name__": "receiver"}
     exec(code.replace("whsec_...", secret), names)

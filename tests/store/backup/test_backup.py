@@ -222,7 +222,7 @@ async def test_a_search_by_a_photo_which_is_kept_for_a_day_is_in_no_backup(
 async def test_programs_of_the_system_read_it(
     store: Store, clock: FrozenClock, tmp_path: Path
 ) -> None:
-    """As docs/operations.md says: tar, sha256sum, gunzip."""
+    """As docs/reference.md says: tar, sha256sum, gunzip."""
     await fill(store, clock, range(1, 4))
     file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
     with tarfile.open(fileobj=io.BytesIO(file)) as tar:
