@@ -67,6 +67,11 @@ def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
     return None if "" in keys else keys
 
 
+def of_kinds(*kinds: ChangeKind) -> Callable[[Change], bool]:
+    """Return what says whether a change is of one of these kinds."""
+    return lambda change: change.kind in kinds
+
+
 async def next_change(changes: Subscription[Change], kind: str) -> set[str] | None:
     """Wait until something of a kind has changed; return the keys, None if all may have.
 
@@ -109,9 +114,11 @@ class Subscription(Generic[T]):
         join: Callable[[list[T]], list[T]] | None,
         instead: Sequence[T],
         wakeup: Wakeup | None,
+        wants: Callable[[T], bool] | None,
     ) -> None:
         self.lagged = False
-        self._instead = instead
+        self._wants = wants
+        self._instead = [one for one in instead if wants is None or wants(one)]
         self._size = size
         self._weight = weight
         self._join = join
@@ -152,7 +159,9 @@ class Subscription(Generic[T]):
         self._wakeup.set()
 
     def _enqueue(self, items: Sequence[T]) -> None:
-        if self.lagged:
+        if self._wants is not None:
+            items = list(filter(self._wants, items))
+        if self.lagged or not items:
             return
         self._items.extend(items)
         self._queued_bytes += sum(map(self._weight, items))
@@ -205,13 +214,19 @@ class Feed(Generic[T]):
             subscription._restart()
 
     @contextmanager
-    def subscribe(self, size: int = 256, wakeup: Wakeup | None = None) -> Iterator[Subscription[T]]:
+    def subscribe(
+        self,
+        size: int = 256,
+        wakeup: Wakeup | None = None,
+        wants: Callable[[T], bool] | None = None,
+    ) -> Iterator[Subscription[T]]:
         """Open a subscription for up to `size` waiting items, and close it at the end.
 
-        `wakeup` is set whenever there is something to take.
+        `wakeup` is set whenever there is something to take. `wants`: which items are queued; by
+        default all.
         """
         subscription: Subscription[T] = Subscription(
-            size, self._weight, self._join, self._instead, wakeup
+            size, self._weight, self._join, self._instead, wakeup, wants
         )
         self._subscriptions[subscription] = None
         try:

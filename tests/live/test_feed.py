@@ -4,7 +4,16 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import KINDS, MAX_AT_ONCE, MAX_HELD_BYTES, Change, ChangeFeed, Feed, keys_of
+from hub.live.feed import (
+    KINDS,
+    MAX_AT_ONCE,
+    MAX_HELD_BYTES,
+    Change,
+    ChangeFeed,
+    Feed,
+    keys_of,
+    of_kinds,
+)
 
 
 async def test_published_items_reach_every_subscription_in_order() -> None:
@@ -146,3 +155,26 @@ def test_without_a_key_all_of_a_kind_have_changed() -> None:
     assert keys_of("device", changes) == {"1", "3"}
     assert keys_of("sync", changes) is None
     assert keys_of("person", changes) == set()
+
+
+async def test_a_subscription_is_told_only_of_the_kinds_that_it_wants(
+    nursery: trio.Nursery,
+) -> None:
+    feed = ChangeFeed()
+    taken: list[Change] = []
+    with feed.subscribe(wants=of_kinds("settings", "site")) as subscription:
+
+        async def read() -> None:
+            while True:
+                taken.extend(await subscription.next())
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        feed.publish([Change("device", "1")])
+        feed.publish([Change("settings"), Change("device", "2")])
+        await trio.testing.wait_all_tasks_blocked()
+        assert taken == [Change("settings")]
+        feed.restart()
+        await trio.testing.wait_all_tasks_blocked()
+        assert set(taken) == {Change("settings"), Change("site")}
+        nursery.cancel_scope.cancel()

@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw
 
 from hub.clock_reading import Reading
 from hub.errors import BadParameter
-from hub.live.feed import Change
+from hub.live.feed import Change, ChangeKind, of_kinds
 from hub.services.alarms.judge import OFFLINE, AlarmJudge, watched_plates
 from hub.services.audit import Actor
 from hub.services.people.groups import CameraGroups
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Cameras, groups or types of one rule.
 _MAX_OF_RULE = 1_000
 #: What the judge is made of, beside the rules and watch lists.
-_FOLLOWED = ("site", "group")
+_FOLLOWED: tuple[ChangeKind, ...] = ("site", "group")
 
 
 class AlarmRules:
@@ -96,12 +96,12 @@ class AlarmRules:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow the site's zone and the camera groups, until cancelled."""
-        with self._change_feed.subscribe() as changes:
+        with self._change_feed.subscribe(wants=of_kinds(*_FOLLOWED)) as changes:
             self._apply()
             task_status.started()
             while True:
-                if any(change.kind in _FOLLOWED for change in await changes.next()):
-                    self._apply()
+                await changes.next()
+                self._apply()
 
 
 def _record(kind: RecordKind, detail: Detail, at: int, did: str) -> Record:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import next_change
+from hub.live.feed import keys_of, of_kinds
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -47,11 +47,11 @@ class CameraInquiries:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
         """Ask cameras when they connect, or show signs of another edition, until cancelled."""
-        with self._change_feed.subscribe(size=4096) as changes:
+        with self._change_feed.subscribe(4096, wants=of_kinds("device")) as changes:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 while True:
-                    dids = await next_change(changes, "device")
+                    dids = keys_of("device", await changes.next())
                     if dids is None:
                         dids = {device.did for device in self._devices.list()}
                     for did in dids:

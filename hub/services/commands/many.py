@@ -25,7 +25,7 @@ from hub.errors import (
     NotSent,
     Unanswered,
 )
-from hub.live.feed import Change, next_change
+from hub.live.feed import Change, keys_of, of_kinds
 from hub.live.registry import Link
 from hub.log import limited
 from hub.services.audit import Actor
@@ -198,13 +198,13 @@ class ManyDevices:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver settings to devices that are online, or come online, until cancelled."""
-        with self._change_feed.subscribe(size=4096) as changes:
+        with self._change_feed.subscribe(4096, wants=of_kinds("device")) as changes:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 await self._settle()
                 self._look_at(nursery, self._store.pending_settings.dids)
                 while True:
-                    dids = await next_change(changes, "device")
+                    dids = keys_of("device", await changes.next())
                     if dids is None:
                         await self._settle()
                         self._look_at(nursery, self._store.pending_settings.dids)

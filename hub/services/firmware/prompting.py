@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import keys_of
+from hub.live.feed import keys_of, of_kinds
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -54,7 +54,7 @@ class FirmwarePrompts:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
         """Tell cameras when a campaign reaches them, or when they come, until cancelled."""
-        with self._change_feed.subscribe(size=4096) as changes:
+        with self._change_feed.subscribe(4096, wants=of_kinds("device", "firmware")) as changes:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 self._look(nursery, None)

@@ -11,7 +11,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow, NoSuchResource
-from hub.live.feed import Change
+from hub.live.feed import Change, of_kinds
 from hub.reasons import Reason
 from hub.services.forwarding.forwarder import Forwarder
 from hub.services.forwarding.mqtt.options import leaves
@@ -73,12 +73,11 @@ class Forwarders:
 
     async def _watch_changes(self) -> None:
         """Wake up the forwarders when an alarm has changed, or something was erased."""
-        with self._change_feed.subscribe() as changes:
+        with self._change_feed.subscribe(wants=of_kinds("alarm", "erasure")) as changes:
             while True:
-                items = await changes.next()
-                if any(change.kind in ("alarm", "erasure") for change in items):
-                    for running in self._running.values():
-                        running.forwarder.look_again()
+                await changes.next()
+                for running in self._running.values():
+                    running.forwarder.look_again()
 
     @asynccontextmanager
     async def lock(self, id: int) -> AsyncIterator[Target]:

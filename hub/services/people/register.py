@@ -11,7 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, HubError, Missing
-from hub.live.feed import Change, next_change
+from hub.live.feed import Change, of_kinds
 from hub.log import limited
 from hub.services.audit import Actor
 from hub.services.people.masking import has_numbers
@@ -58,7 +58,7 @@ class PeopleRegister:
 
         Also at a start with another setting than before.
         """
-        with self._change_feed.subscribe() as changes:
+        with self._change_feed.subscribe(wants=of_kinds("settings")) as changes:
             task_status.started()
             while True:
                 pause = float("inf")
@@ -68,7 +68,7 @@ class PeopleRegister:
                     limited(log, logging.WARNING, "id numbers", "people are sent later: %s", error)
                     pause = _RETRY_SECONDS
                 with trio.move_on_after(pause):
-                    await next_change(changes, "settings")
+                    await changes.next()
 
     async def _follow_setting(self) -> None:
         wanted = str(self._hub.current.people.send_id_numbers)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from hub.config import SETTINGS, Config, Setting, Value, as_toml, value_of, with_values
 from hub.config_sources import Loaded, Source
 from hub.errors import BadParameter, CannotStoreNow, StartFault
-from hub.live.feed import Change, Feed, next_change
+from hub.live.feed import Change, Feed, of_kinds
 from hub.services.audit import Actor, Audit
 from hub.services.settings.file import edited, write
 
@@ -86,10 +86,10 @@ class Settings:
 
         For what has to happen at a change. Who only uses a setting reads it when it is used.
         """
-        with self._change_feed.subscribe() as changes:
+        with self._change_feed.subscribe(wants=of_kinds("settings")) as changes:
             task_status.started()
             while True:
-                await next_change(changes, "settings")
+                await changes.next()
                 take_over(self.current)
 
     def states(self) -> list[SettingState]:
