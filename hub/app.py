@@ -9,7 +9,6 @@ store is closed.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,7 +17,7 @@ from typing import Protocol
 
 import trio
 
-from hub.config import Config, ListeningPort, udp_ports_of
+from hub.config import ListeningPort, udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
 from hub.log import set_level
@@ -29,13 +28,13 @@ from hub.outside import Outside
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.control.request import AnswerApi
 from hub.process.memory import release_regularly, share_one_heap
-from hub.process.parts import BeginEnd, Part, start_part, watch_for_end
+from hub.process.parts import BeginEnd, Part, ServiceManager, start_part, watch_for_end
 from hub.process.signals import reload_on_signal, watch_stop_signals
 from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.areas.hub import build_services
 from hub.services.changes import open_changes
-from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
+from hub.services.clock.plausibility import warn_if_never_set
 from hub.services.core import make_core
 from hub.services.feeds import make_feeds
 from hub.services.reports.delivery import Render, render_nothing
@@ -65,19 +64,6 @@ class ServeWeb(Protocol):
     ) -> None: ...
 
 
-class ServiceManager(Protocol):
-    """Reports the hub's state to the service manager that started it."""
-
-    def ready(self) -> None:
-        """Report that every port is open."""
-
-    def stopping(self) -> None:
-        """Report that the ports are about to close."""
-
-    async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Send signs of life until cancelled: without them, a hung hub is restarted."""
-
-
 async def run_hub(
     loaded: Loaded,
     data_dir: Path,
@@ -105,7 +91,7 @@ async def run_hub(
     outside = outside or Outside()
     share_one_heap()
     require_open_files()
-    _warn_if_clock_was_never_set(outside.now())
+    warn_if_never_set(outside.now())
     # First, since opening the store may migrate it, and older versions could not read it then.
     await check_ports(loaded.config)
     remove_channel_file(data_dir)
@@ -113,13 +99,12 @@ async def run_hub(
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_stop_signals, closing, nursery.cancel_scope, begin_end)
         await nursery.start(watch_for_end, closing, begin_end)
-        has_demo = demo_cameras is not None
         async with open_hub(
             loaded,
             data_dir,
             closing=closing,
             outside=outside,
-            has_demo=has_demo,
+            has_demo=demo_cameras is not None,
             render_report=render_report,
         ) as services:
             if confirm_trial is not None:
@@ -184,7 +169,8 @@ async def _run_parts(
         start = partial(start_part, background, closing, has_patience=True)
         for name, run in services.parts():
             await start(name, run)
-        await start("the log level", partial(services.core.settings.follow, _set_log_level))
+        follow = services.core.settings.follow
+        await start("the log level", partial(follow, lambda config: set_level(config.log.level)))
         await start("releasing memory", release_regularly)
         await start("reloading the settings", partial(reload_on_signal, services))
         if manager is not None:
@@ -219,10 +205,6 @@ async def _run_parts(
         background.cancel_scope.cancel()
 
 
-def _set_log_level(config: Config) -> None:
-    set_level(config.log.level)
-
-
 async def _serve_time(
     services: Services,
     port: ListeningPort,
@@ -236,12 +218,3 @@ async def _serve_time(
         lambda: not services.core.clock.is_doubted,
         task_status=task_status,
     )
-
-
-def _warn_if_clock_was_never_set(seconds: float) -> None:
-    if seconds < EARLIEST_PLAUSIBLE:
-        log.warning(
-            "this computer's clock shows %s: set it, or cameras are refused and records get wrong "
-            "dates",
-            time.strftime("%Y-%m-%d", time.gmtime(seconds)),
-        )

@@ -17,7 +17,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from hub.app import ServiceManager, open_hub, run_hub
+from hub.app import open_hub, run_hub
 from hub.config import Config, DevicesConfig, LogConfig, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
@@ -26,6 +26,7 @@ from hub.outside import Outside
 from hub.process import data_directory, signals
 from hub.process.control.client import FILE_NAME, ask_running_hub
 from hub.process.control.request import ApiCall, ControlRequest
+from hub.process.parts import ServiceManager
 from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.audit import Actor

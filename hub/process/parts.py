@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 
@@ -18,6 +18,19 @@ log = logging.getLogger(__name__)
 Part = Callable[..., Awaitable[None]]
 #: Called with the seconds after which the process ends by force, when its end begins.
 BeginEnd = Callable[[float], None]
+
+
+class ServiceManager(Protocol):
+    """Reports the hub's state to the service manager that started it."""
+
+    def ready(self) -> None:
+        """Report that every port is open."""
+
+    def stopping(self) -> None:
+        """Report that the ports are about to close."""
+
+    async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Send signs of life until cancelled: without them, a hung hub is restarted."""
 
 
 async def start_part(

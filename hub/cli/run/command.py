@@ -17,12 +17,11 @@ from hub.errors import hub_error_in, os_error_in
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
-    from hub.app import ServiceManager
     from hub.config import Config
     from hub.config_sources import Loaded
     from hub.process.bounded_end import BoundedEnd
     from hub.process.launcher import StartedAs
-    from hub.process.parts import Part
+    from hub.process.parts import Part, ServiceManager
 
 _DEMO_CAMERAS = 6
 #: What the file of a data directory that a demo creates sets: its own cameras may connect without

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,10 +13,22 @@ from msgspec import Struct
 
 from hub.store.records.record_samples import RecordTimes
 
+log = logging.getLogger(__name__)
+
 #: A clock that shows an earlier time was never set, or lost its battery. UNIX seconds.
 EARLIEST_PLAUSIBLE = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 #: Devices whose time zone is wrong are off by hours: only a larger difference counts.
 _TOLERANCE_MS = 86_400_000
+
+
+def warn_if_never_set(seconds: float) -> None:
+    """Log a warning if this computer's clock shows a time before any hub was built."""
+    if seconds < EARLIEST_PLAUSIBLE:
+        log.warning(
+            "this computer's clock shows %s: set it, or cameras are refused and records get wrong "
+            "dates",
+            time.strftime("%Y-%m-%d", time.gmtime(seconds)),
+        )
 
 
 class Agreement(Struct, frozen=True):
