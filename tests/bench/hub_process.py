@@ -110,10 +110,6 @@ class Hub:
         assert self._process is not None
         return len(os.listdir(f"/proc/{self._process.pid}/fd"))
 
-    def log_text(self) -> str:
-        """What it has logged so far."""
-        return self._log_path.read_text(errors="replace")
-
     def resident_kib(self) -> int:
         """The resident memory of the process (Linux)."""
         assert self._process is not None

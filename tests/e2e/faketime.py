@@ -7,7 +7,6 @@ run, is left alone. The clock can be set while the process runs.
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -46,10 +45,6 @@ class FakeClock:
         draft = self._file.with_suffix(".draft")
         draft.write_text(f"{seconds:+.0f}\n", "ascii")
         os.replace(draft, self._file)
-
-    def set_to(self, moment: float) -> None:
-        """Set the clock to a time in UNIX seconds."""
-        self.set_ahead(moment - time.time())
 
 
 def make_fake_clock(directory: Path) -> FakeClock:

@@ -15,7 +15,6 @@ the power at any point:
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -202,8 +201,3 @@ def _files_below(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.relative_to(root).parts[0] not in _NOT_KEPT:
             yield path
-
-
-def copy_data(source: Path, target: Path) -> None:
-    """Copy a data directory of a hub that does not run."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_NOT_KEPT))

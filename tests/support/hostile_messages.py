@@ -19,7 +19,6 @@ from hub.link.dispatch import MAX_PARAM_BYTES
 from hub.wire.commands import dialect
 from hub.wire.commands.results import decode_answer
 from hub.wire.envelope import Request, decode_frame, guess_msgid
-from hub.wire.json_limits import weight
 from hub.wire.redaction import redact_frame
 from hub.wire.session import decode_connect, decode_keepalive, find_sn
 from hub.wire.uploads import bodies
@@ -217,8 +216,3 @@ def message(place: Place, shape: tuple[bytes, bytes, bytes], size: int) -> bytes
     begin, unit, end = shape
     room = size - len(place.before) - len(place.after) - len(begin) - len(end)
     return b"".join((place.before, begin, unit * (room // len(unit)), end, place.after))
-
-
-def is_heavy(data: bytes, inline_bytes: int) -> bool:
-    """Whether the hub handles it in a thread."""
-    return weight(data) > inline_bytes

@@ -18,7 +18,7 @@ class CopyingStopped(Exception):
 
 
 class Pace:
-    """Used by the copying thread, except `stop`, `is_stopped` and the figures.
+    """Used by the copying thread, except `stop` and the figures.
 
     `limit` is in bytes per second; 0 means no limit. Time in which nothing was copied is not made
     up for by copying faster afterwards.
@@ -36,10 +36,6 @@ class Pace:
         #: Bytes that were copied, and how many there will be in all (0: not known yet).
         self.done_bytes = 0
         self.total_bytes = 0
-
-    @property
-    def is_stopped(self) -> bool:
-        return self._stopping.is_set()
 
     def stop(self) -> None:
         """Make the copying thread raise CopyingStopped soon. Call it from any thread."""

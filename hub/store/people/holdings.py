@@ -151,12 +151,6 @@ SELECT count(*) FILTER (WHERE revision <> 0), count(*) FILTER (WHERE revision IS
     count(*) FILTER (WHERE revision IS NOT 0 AND failed_revision = 0)
 FROM holding WHERE did = ?
 """
-_COUNT_FAILED = """
-SELECT count(*) FROM holding h JOIN device_people s ON s.did = h.did
-LEFT JOIN person p ON p.pid = h.pid
-WHERE h.failed_revision IS NOT NULL AND s.state = 'managed'
-    AND (h.failed_revision = 0 OR h.failed_revision = p.revision)
-"""
 _STATE = """
 CASE WHEN h.revision = p.revision THEN 'done'
     WHEN h.failed_revision = p.revision THEN 'failed' ELSE 'pending' END
@@ -476,10 +470,6 @@ class HoldingTable(Table[None]):
 
     async def numbers(self, did: str, now: Reading) -> SyncNumbers:
         return await self._readers.read(lambda c: _numbers(c, _at(did, now)))
-
-    async def count_failed(self) -> int:
-        """Return how many people failed on devices, as they are in the register now."""
-        return await self._readers.read(lambda c: int(c.execute(_COUNT_FAILED).fetchone()[0]))
 
     async def rows(
         self, did: str, state: SyncState | None, *, now: Reading, after: str, limit: int

@@ -138,10 +138,6 @@ class AlarmTable(Table[list[Alarm]]):
         """Return the alarms that are not closed, the oldest first."""
         return tuple(self._raiser.active.values())
 
-    def get_active(self, seq: int) -> Alarm | None:
-        """Return an alarm that is not closed, None otherwise."""
-        return self._raiser.active.get(seq)
-
     async def get(self, seq: int) -> Alarm | None:
         """Return an alarm, None if there is none."""
         if (active := self._raiser.active.get(seq)) is not None:

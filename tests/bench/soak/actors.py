@@ -151,11 +151,9 @@ class StreamReader:
         self.last = 0
         #: Numbers that came again, or out of order.
         self.disorders = 0
-        self.resumes = 0
         self._actors = actors
 
     def run(self) -> None:
-        self.resumes += 1
         with (
             self._actors.api_client() as api,
             api.stream("GET", f"{_API}/stream", params={"after": self.last}) as answer,

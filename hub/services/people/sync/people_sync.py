@@ -280,10 +280,6 @@ class PeopleSync:
         now = self._clock.reading()
         return await self._store.holdings.rows(did, state, now=now, after=after, limit=limit)
 
-    async def failed_count(self) -> int:
-        """Return how many people on devices failed, of all devices together."""
-        return await self._store.holdings.count_failed()
-
     def state_of(self, did: str) -> PeopleState:
         return self._store.device_people.get(did).state
 
