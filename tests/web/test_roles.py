@@ -44,6 +44,7 @@ POST /wall/start/{token}
 _VIEWERS = """
 GET /
 GET /account
+GET /help/{name}
 POST /account/password
 POST /account/sign-out-everywhere
 GET /alarms

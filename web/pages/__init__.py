@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web import language
-from web.pages import account, setup, site
+from web.pages import account, help, setup, site
 from web.pages.alarms import views as alarms
 from web.pages.camera import (
     capabilities,
@@ -113,6 +113,7 @@ _BLUEPRINTS = (
     keep.blueprint,
     evidence.blueprint,
     account.blueprint,
+    help.blueprint,
     setup.blueprint,
     wall.blueprint,
     *site.BLUEPRINTS,

@@ -115,7 +115,8 @@ async def test_a_camera_that_is_not_let_in_is_refused_and_not_offline(guard: Vis
     assert 'href="/cameras/1"' not in guard.text
     await guard.get("/cameras/2/state")
     assert "#state-refused" in guard.text
-    assert "<dt>Failed checks</dt><dd>Security code, Clock</dd>" in guard.text
+    assert "<dt>Failed checks</dt><dd>Security code, Clock · " in guard.text
+    assert 'href="/help/troubleshooting#help-code-mismatch"' in guard.text
     await guard.get("/cameras/3/state")
     assert "#state-offline" in guard.text
 

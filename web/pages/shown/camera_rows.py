@@ -27,12 +27,14 @@ ShownState = Literal["online", "offline", "refused", "disabled"]
 class RefusedAttempt(Struct, frozen=True):
     """The last connection attempt of a camera that is not let in. `at`: UNIX milliseconds.
 
-    `checks`: those that it did not pass. `lockout`: that its answers are delayed; "" if not.
+    `checks`: those that it did not pass. `code`: of the first reason. `lockout`: that its answers
+    are delayed; "" if not.
     """
 
     at: int
     address: str
     checks: str
+    code: str
     lockout: str
 
 
@@ -63,7 +65,11 @@ def _refused_attempt(device: DeviceView) -> RefusedAttempt | None:
         return None
     attempt = waiting.attempt
     return RefusedAttempt(
-        waiting.last_seen, attempt.address, failed_checks(waiting), lockout_sentence(waiting)
+        at=waiting.last_seen,
+        address=attempt.address,
+        checks=failed_checks(waiting),
+        code=waiting.reasons[0].code if waiting.reasons else "",
+        lockout=lockout_sentence(waiting),
     )
 
 

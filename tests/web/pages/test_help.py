@@ -1,0 +1,54 @@
+"""Help: the pages of docs/ for people at the site."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hub.services.problems import PROBLEMS
+from tests.support.browsing import Visitor
+from tests.support.page_site import PageSite
+from web.pages.help import NAMES
+from web.pages.labels import WAITING
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en", "When something is wrong"), ("zh", "出了问题怎么办")]
+)
+async def test_the_help_has_a_row_for_each_refusal_and_problem_in_the_users_language(
+    guard: Visitor, language: str, heading: str
+) -> None:
+    await guard.get("/help/troubleshooting", Accept_Language=language)
+    assert f"<h1>{heading}</h1>" in guard.text
+    assert set(WAITING) | set(PROBLEMS) <= set(re.findall(r'<span id="help-([^"]+)">', guard.text))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_link_of_the_help_leads_to_a_page_or_row_of_the_help(
+    guard: Visitor, name: str, language: str
+) -> None:
+    async def article(of: str) -> str:
+        await guard.get(f"/help/{of}", Accept_Language=language)
+        return guard.text.partition("<article")[2].partition("</article>")[0]
+
+    text = await article(name)
+    assert "style=" not in text
+    for path, anchor in re.findall(r'href="([^"#]*)#?([^"]*)"', text):
+        assert path in ("", *NAMES)
+        assert not anchor or f'id="{anchor}"' in await article(path or name)
+
+
+async def test_the_menu_leads_to_the_help_and_an_unknown_page_of_it_is_not_found(
+    guard: Visitor,
+) -> None:
+    await guard.get("/alarms")
+    assert 'href="/help/troubleshooting"' in guard.text
+    for path in ("/help/operations", "/help/..%2Fguard", "/help/guard.md"):
+        assert (await guard.get(path)).status_code == 404
+
+
+async def test_the_help_needs_a_sign_in(hub: PageSite) -> None:
+    visitor = Visitor(hub)
+    assert "/sign-in" in (await visitor.get("/help/guard")).headers["Location"]
