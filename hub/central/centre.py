@@ -45,7 +45,7 @@ _TRIAL_ROUNDS = 20
 _MAX_WAIT = 10.0
 
 
-class Store(Protocol):
+class CentralStore(Protocol):
     """Where messages go. Everything here blocks; what fails raises TryLater."""
 
     def store(self, messages: Sequence[Received]) -> Counts: ...
@@ -78,13 +78,13 @@ class Centre:
     """Serves all streams through one connection to NATS and one to the database."""
 
     def __init__(
-        self, servers: Servers, open_store: Callable[[], Store], limits: Limits | None = None
+        self, servers: Servers, open_store: Callable[[], CentralStore], limits: Limits | None = None
     ) -> None:
         self.health = Health()
         self._servers = servers
         self._open_store = open_store
         self._limits = limits or Limits()
-        self._store: Store | None = None
+        self._store: CentralStore | None = None
         #: One transaction at a time, or one look at the hubs.
         self._storing = trio.Lock()
         #: Why streams give nothing, of those that should.
@@ -172,7 +172,7 @@ class Centre:
                     return
             await trio.sleep(random.uniform(1, _MAX_WAIT))
 
-    async def _with_store(self, work: Callable[[Store], T]) -> T | None:
+    async def _with_store(self, work: Callable[[CentralStore], T]) -> T | None:
         """Return what some work with the store gives; None if it failed. Raises StartFault."""
         async with self._storing:
             try:
@@ -184,7 +184,7 @@ class Centre:
             self._note("database", "")
             return found
 
-    def _work(self, work: Callable[[Store], T]) -> T:
+    def _work(self, work: Callable[[CentralStore], T]) -> T:
         if self._store is None:
             self._store = self._open_store()
         return work(self._store)

@@ -30,7 +30,7 @@ class _Sink:
         return data
 
 
-class Archive:
+class StreamedZip:
     """A ZIP that is made while it is sent. Each method returns or yields what can be sent now.
 
     `folder`: all files are in this folder of the archive.
@@ -76,7 +76,7 @@ class Archive:
 class ArchiveFile:
     """A file of an archive while it is written. `rest`: what is to be sent once it is closed."""
 
-    def __init__(self, archive: Archive, info: ZipInfo) -> None:
+    def __init__(self, archive: StreamedZip, info: ZipInfo) -> None:
         self._archive = archive
         self._name = info.filename.partition("/")[2]
         self._digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hub.simulator.drawing.scenes import SCENE_SIZE
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import Car, Colour, Person
+from hub.simulator.scenario.population import Car, Colour, SimulatedPerson
 from hub.wire.code_tables import CodeName
 from hub.wire.uploads import attributes, vehicle_tables
 
@@ -44,7 +44,7 @@ _SALOON = 1
 _AGES = (0, 3, 10, 20, 30, 40, 50, 60, 70)
 
 
-def face_of_3(body: Body, person: Person, position: float, rng: random.Random) -> Body:
+def face_of_3(body: Body, person: SimulatedPerson, position: float, rng: random.Random) -> Body:
     """A capture by a recogniser. `position`: where in the scene the person is, from 0 to 1."""
     left = round(120 + position * (SCENE_SIZE[0] - 380))
     data = body["data"]
@@ -75,7 +75,7 @@ def face_of_3(body: Body, person: Person, position: float, rng: random.Random) -
     }
 
 
-def _appearance(person: Person, rng: random.Random) -> Body:
+def _appearance(person: SimulatedPerson, rng: random.Random) -> Body:
     look = person.look
     return {
         "faceMask": _NO,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from hub.simulator import edition_3_uploads
 from hub.simulator.drawing import people, scenes, vehicles
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import Person
+from hub.simulator.scenario.population import SimulatedPerson
 from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
 from hub.wire.commands.capabilities import Edition
 from hub.wire.uploads.firmware import Versions
@@ -163,14 +163,14 @@ def _who(identity: CameraIdentity) -> dict[str, object]:
     return {"did": identity.did or "", "sn": identity.sn}
 
 
-def _name(person: Person, is_real_format: bool) -> dict[str, object]:
+def _name(person: SimulatedPerson, is_real_format: bool) -> dict[str, object]:
     """Return name and number of a person. Real cameras use `pid` instead of 2.1's `uuid` (D8)."""
     if not person.uuid and not is_real_format:
         return {}
     return {"name": person.name, "pid" if is_real_format else "uuid": person.uuid}
 
 
-def _person_details(person: Person) -> dict[str, object]:
+def _person_details(person: SimulatedPerson) -> dict[str, object]:
     """Return the fields of a person that only real cameras send (D8)."""
     return {
         "category": person.category,
@@ -182,7 +182,9 @@ def _person_details(person: Person) -> dict[str, object]:
     }
 
 
-def _portraits(seen: Observation, person: Person, pose: int, position: float) -> dict[str, str]:
+def _portraits(
+    seen: Observation, person: SimulatedPerson, pose: int, position: float
+) -> dict[str, str]:
     """Return the pictures of a person: face, body, and the full scene."""
     place, hour = seen.identity.place, _hour(seen)
     background = people.background_jpeg(

@@ -49,7 +49,7 @@ _MAX_FAILURES = 3
 _PROBATION_SECONDS = 600.0
 
 
-class Database(Protocol):
+class TrialDatabase(Protocol):
     """The database of the data directory, while no hub uses it."""
 
     def copy(self, target: Path) -> None:
@@ -79,7 +79,7 @@ class Trial:
     def __init__(
         self,
         programs: Programs,
-        database: Database,
+        database: TrialDatabase,
         installed: str,
         now: Callable[[], float] = time.time,
     ) -> None:

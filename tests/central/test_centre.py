@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from trio.testing import MockClock
 
 from hub.central import metrics
-from hub.central.centre import Centre, Store
+from hub.central.centre import CentralStore, Centre
 from hub.central.counts import Counts
 from hub.central.hubs import Hub, utc_now
 from hub.central.reader import Consumed, Servers
@@ -90,7 +90,7 @@ class FakeStore:
         #: How much was stored each time that it was compared with the streams.
         self.compared_after: list[int] = []
 
-    def open(self) -> Store:
+    def open(self) -> CentralStore:
         self.opened += 1
         return self
 

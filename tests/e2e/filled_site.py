@@ -18,7 +18,7 @@ import msgspec
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.scenario.population import Person, make_population
+from hub.simulator.scenario.population import SimulatedPerson, make_population
 from tests.e2e.browser import PASSWORD
 from tests.e2e.fleet_thread import running_cameras
 from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
@@ -311,7 +311,7 @@ def _text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _person(person: Person) -> dict[str, object]:
+def _person(person: SimulatedPerson) -> dict[str, object]:
     return {
         "name": person.name,
         "work_id": person.work_id,

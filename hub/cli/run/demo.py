@@ -24,7 +24,7 @@ from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import Quirks
 from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
-from hub.simulator.scenario.population import Person, make_population
+from hub.simulator.scenario.population import SimulatedPerson, make_population
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
 from hub.store.tables.devices import NewDevice
@@ -94,7 +94,7 @@ async def _fill_register(services: Services) -> None:
     await services.people.register.put_many(puts, by=_DEMO)
 
 
-def _person_put(person: Person, photo: bytes) -> PersonPut:
+def _person_put(person: SimulatedPerson, photo: bytes) -> PersonPut:
     """Describe a known person for the register, as the face libraries of the cameras do."""
     return PersonPut(
         pid=person.uuid,

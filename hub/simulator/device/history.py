@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hub.simulator.drawing import people, scenes
 from hub.simulator.drawing.pen import halved_jpeg
-from hub.simulator.scenario.population import CameraPlace, Person, Population
+from hub.simulator.scenario.population import CameraPlace, Population, SimulatedPerson
 from hub.simulator.scenario.schedule import HOURLY_ACTIVITY, EventSeen, FaceSeen, Sighting
 
 DAYS = 30
@@ -35,7 +35,7 @@ class Capture(Struct, frozen=True):
 
     captured_at: datetime
     number: int
-    person: Person | None
+    person: SimulatedPerson | None
     pose: int = 0
     #: Where in the picture, from 0 (left) to 1.
     position: float = 0.5
@@ -74,7 +74,13 @@ class History:
         self._last_number = 1000
 
     def add(
-        self, unix_time: float, person: Person | None, *, pose: int, position: float, event: int = 0
+        self,
+        unix_time: float,
+        person: SimulatedPerson | None,
+        *,
+        pose: int,
+        position: float,
+        event: int = 0,
     ) -> Capture:
         """Keep a capture (2.1) or an event (2.4) that was seen just now."""
         self._last_number += 1

@@ -13,7 +13,7 @@ from hub.errors import BadParameter, CannotStoreNow, ClientTooOld, HubError, NoS
 from hub.simulator.device.similarity import similarity
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.simulator.scenario.population import Person
+from hub.simulator.scenario.population import SimulatedPerson
 from hub.wire.commands.answers import Person as PersonRow
 
 #: How similar a photo must be to one of the library, of 100.
@@ -27,7 +27,7 @@ class LibraryPerson(Struct, frozen=True):
 
     row: PersonRow
     checksum: int
-    photo: bytes | Person | None
+    photo: bytes | SimulatedPerson | None
 
 
 _PHOTO_REFUSALS = {420: BadParameter, 425: ClientTooOld}
@@ -36,7 +36,7 @@ _PHOTO_REFUSALS = {420: BadParameter, 425: ClientTooOld}
 class FaceLibrary:
     """The people on one camera, by pid."""
 
-    def __init__(self, quirks: Quirks = FAULTLESS, people: Iterable[Person] = ()) -> None:
+    def __init__(self, quirks: Quirks = FAULTLESS, people: Iterable[SimulatedPerson] = ()) -> None:
         self.quirks = quirks
         self._people = {person.uuid: _drawn_entry(person) for person in people}
         self._photo_bytes = 0
@@ -136,7 +136,7 @@ def _score(photo: bytes, entry: LibraryPerson) -> int:
     if kept is None:
         return 0
     with suppress(OSError):
-        return similarity(photo, face_jpeg(kept, 0) if isinstance(kept, Person) else kept)
+        return similarity(photo, face_jpeg(kept, 0) if isinstance(kept, SimulatedPerson) else kept)
     return 0
 
 
@@ -145,7 +145,7 @@ def _shared(row: PersonRow) -> PersonRow:
     return row
 
 
-def _drawn_entry(person: Person) -> LibraryPerson:
+def _drawn_entry(person: SimulatedPerson) -> LibraryPerson:
     row = PersonRow(
         pid=person.uuid,
         name=person.name,

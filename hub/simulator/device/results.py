@@ -16,7 +16,7 @@ from hub.simulator.device.recordings import RecordingFile, counts_of_month, file
 from hub.simulator.device.similarity import similarity
 from hub.simulator.device.state import DeviceState
 from hub.simulator.drawing import people
-from hub.simulator.scenario.population import Person
+from hub.simulator.scenario.population import SimulatedPerson
 from hub.wire.commands.answers import (
     DayCount,
     FaceCapture,
@@ -175,7 +175,7 @@ class CommandResults:
 
     def _person_search(self, param: PersonSearch, _window: PageWindow) -> SearchResult:
         photo = pybase64.b64decode(param.photo, validate=True)
-        scores: dict[Person, int] = {}
+        scores: dict[SimulatedPerson, int] = {}
         matches = []
         for capture, person in self._captures(param.start_time, param.end_time):
             if not capture.has_face:
@@ -197,7 +197,7 @@ class CommandResults:
             raise NoSuchPath(f"there is no file {param.path}")
         return {"path": param.path, "base64": pybase64.b64encode(picture).decode()}
 
-    def _captures(self, start: str, end: str) -> list[tuple[Capture, Person]]:
+    def _captures(self, start: str, end: str) -> list[tuple[Capture, SimulatedPerson]]:
         found = self._state.history.between(*_span(start, end), now=self._state.clock())
         return [
             (capture, capture.person)
@@ -205,7 +205,7 @@ class CommandResults:
             if capture.person is not None and capture.captured_at >= self._state.formatted_at
         ]
 
-    def _has_searched_fields(self, person: Person, param: FaceHistory) -> bool:
+    def _has_searched_fields(self, person: SimulatedPerson, param: FaceHistory) -> bool:
         known = self._state.people.get(person.uuid)
         wanted = (
             (param.workId, person.work_id),
@@ -216,7 +216,7 @@ class CommandResults:
         return has_name and all(not value or value == actual for value, actual in wanted)
 
 
-def _score(photo: bytes, person: Person) -> int:
+def _score(photo: bytes, person: SimulatedPerson) -> int:
     try:
         return similarity(photo, people.face_jpeg(person, 0))
     except OSError:

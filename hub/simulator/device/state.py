@@ -12,7 +12,7 @@ from hub.simulator.device.library import FaceLibrary
 from hub.simulator.drawing import people
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import Person, Population
+from hub.simulator.scenario.population import Population, SimulatedPerson
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.uploads.firmware import Versions
 
@@ -73,5 +73,5 @@ class DeviceState:
         for person in self.people.entries():
             if person.row.photo == path:
                 photo = person.photo
-                return people.face_jpeg(photo, 0) if isinstance(photo, Person) else photo
+                return people.face_jpeg(photo, 0) if isinstance(photo, SimulatedPerson) else photo
         return self.history.picture(path)

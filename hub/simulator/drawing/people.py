@@ -21,7 +21,7 @@ from hub.simulator.drawing.pen import (
     to_jpeg,
 )
 from hub.simulator.drawing.scenes import SCENE_SIZE, part_of_day, scene
-from hub.simulator.scenario.population import CameraPlace, Colour, Look, Person
+from hub.simulator.scenario.population import CameraPlace, Colour, Look, SimulatedPerson
 
 FACE_SIZE = (240, 300)
 FIGURE_SIZE = (200, 480)
@@ -31,7 +31,7 @@ POSES = ((0.0, "smile"), (-1.6, "calm"), (1.6, "open"), (0.0, "calm"))
 
 
 @lru_cache(maxsize=256)
-def face_jpeg(person: Person, pose: int) -> bytes:
+def face_jpeg(person: SimulatedPerson, pose: int) -> bytes:
     """Draw a face against a plain wall, as cameras crop it."""
     image = canvas(FACE_SIZE, mix(person.look.top, WHITE, 0.72))
     Pen(image, dx=120, dy=138, unit=2.6).draw("face", **_colours(person.look))
@@ -39,7 +39,7 @@ def face_jpeg(person: Person, pose: int) -> bytes:
     return to_jpeg(finish(image, FACE_SIZE))
 
 
-def body_jpeg(person: Person, pose: int, place: CameraPlace, hour: int) -> bytes:
+def body_jpeg(person: SimulatedPerson, pose: int, place: CameraPlace, hour: int) -> bytes:
     """Draw the whole person, cropped from the scene."""
     backdrop = scene(place, part_of_day(hour)).crop((380, 60, 580, 540)).resize(FIGURE_SIZE)
     figure = _figure(person, pose % len(POSES))
@@ -48,7 +48,13 @@ def body_jpeg(person: Person, pose: int, place: CameraPlace, hour: int) -> bytes
 
 
 def background_jpeg(
-    person: Person, pose: int, place: CameraPlace, hour: int, *, position: float, caption: str
+    person: SimulatedPerson,
+    pose: int,
+    place: CameraPlace,
+    hour: int,
+    *,
+    position: float,
+    caption: str,
 ) -> bytes:
     """Draw the full picture: the scene with the person at `position` (0 is left, 1 is right)."""
     picture = scene(place, part_of_day(hour)).copy()
@@ -89,7 +95,7 @@ def _colours(look: Look) -> dict[str, Colour]:
 
 
 @lru_cache(maxsize=64)
-def _figure(person: Person, pose: int) -> Image.Image:
+def _figure(person: SimulatedPerson, pose: int) -> Image.Image:
     """Draw the whole person on a transparent background."""
     image = Image.new(
         "RGBA", (FIGURE_SIZE[0] * SUPERSAMPLING, FIGURE_SIZE[1] * SUPERSAMPLING), (0, 0, 0, 0)

@@ -71,7 +71,7 @@ class Look(Struct, frozen=True):
     earrings: bool
 
 
-class Person(Struct, frozen=True):
+class SimulatedPerson(Struct, frozen=True):
     """A person. Strangers have neither name nor uuid, and category 0 (D8)."""
 
     name: str
@@ -130,8 +130,8 @@ _CARS = (
 class Population(Struct, frozen=True):
     """All people and cars that the cameras of one fleet see."""
 
-    known: tuple[Person, ...]
-    strangers: tuple[Person, ...]
+    known: tuple[SimulatedPerson, ...]
+    strangers: tuple[SimulatedPerson, ...]
     cars: tuple[Car, ...]
 
 
@@ -139,7 +139,7 @@ def make_population(seed: int = 0) -> Population:
     """Make a population. The same seed gives the same people and cars."""
     rng = random.Random(seed)
     known = tuple(
-        Person(
+        SimulatedPerson(
             name,
             str(100001 + number),
             category,
@@ -159,9 +159,9 @@ def make_population(seed: int = 0) -> Population:
     return Population(known, strangers, cars)
 
 
-def _stranger(rng: random.Random) -> Person:
+def _stranger(rng: random.Random) -> SimulatedPerson:
     gender = rng.choice((1, 2))
-    return Person("", "", 0, gender, rng.randint(16, 75), "", _look(rng, gender))
+    return SimulatedPerson("", "", 0, gender, rng.randint(16, 75), "", _look(rng, gender))
 
 
 def _look(rng: random.Random, gender: int) -> Look:

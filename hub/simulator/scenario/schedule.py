@@ -6,7 +6,7 @@ import random
 
 from msgspec import Struct
 
-from hub.simulator.scenario.population import CameraPlace, Car, Person, Population
+from hub.simulator.scenario.population import CameraPlace, Car, Population, SimulatedPerson
 
 #: Activity per hour, relative to the busiest one. It is never 0, so that demos show something.
 HOURLY_ACTIVITY = (
@@ -21,7 +21,7 @@ HOURLY_ACTIVITY = (
 class FaceSeen(Struct, frozen=True):
     """A face capture (2.1). `position`: where in the picture, from 0 (left) to 1."""
 
-    person: Person
+    person: SimulatedPerson
     pose: int
     position: float
 
@@ -30,7 +30,7 @@ class EventSeen(Struct, frozen=True):
     """An event (2.4), with or without a person."""
 
     type: int
-    person: Person | None
+    person: SimulatedPerson | None
     pose: int
     position: float
 
@@ -44,7 +44,7 @@ class CarSeen(Struct, frozen=True):
 class AccessGranted(Struct, frozen=True):
     """An access record (D8)."""
 
-    person: Person
+    person: SimulatedPerson
     temperature: float
 
 
@@ -97,7 +97,7 @@ class Schedule:
             return self._visit(self._person(hour))
         return self._event(int(kind), hour)
 
-    def _visit(self, person: Person) -> FaceSeen:
+    def _visit(self, person: SimulatedPerson) -> FaceSeen:
         position = self._rng.random()
         for _ in range(self._rng.choice((0, 0, 1, 1, 2))):
             position = min(1.0, max(0.0, position + self._rng.uniform(-0.15, 0.15)))
@@ -113,13 +113,13 @@ class Schedule:
             person = self._person(hour)
         return EventSeen(type_, person, self._rng.randrange(4), self._rng.random())
 
-    def _person(self, hour: int) -> Person:
+    def _person(self, hour: int) -> SimulatedPerson:
         people = (*self._population.known, *self._population.strangers)
         weights = [_presence(person, hour) for person in people]
         return self._rng.choices(people, weights)[0]
 
 
-def _presence(person: Person, hour: int) -> float:
+def _presence(person: SimulatedPerson, hour: int) -> float:
     """Return the relative likelihood of seeing a person in that hour."""
     is_working_time = 7 <= hour < 20
     if person.department == "安保部":

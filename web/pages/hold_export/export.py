@@ -24,7 +24,7 @@ from msgspec import Struct
 
 import hub
 from hub.services.audit import COMMAND_LINE
-from hub.services.streamed_zip import Archive
+from hub.services.streamed_zip import StreamedZip
 from hub.store.tables.holds import Hold
 from hub.wire.pictures import EXTENSIONS
 from hub.wire.times import format_rfc3339
@@ -117,7 +117,7 @@ class _Export:
         self._source = source
         self._facts = facts
         self._words = words
-        self._archive = Archive(facts.about.folder)
+        self._archive = StreamedZip(facts.about.folder)
         self._templates = _environment()
         self._at = datetime.fromtimestamp(facts.exported_at / 1000, facts.zone)
         #: The pictures in the archive: (seq, name) -> path.

@@ -16,7 +16,7 @@ from hub.errors import NoSuchResource
 from hub.services.audit import Actor
 from hub.services.people.import_export.columns import FIELDS, column_name, written_cells
 from hub.services.people.register import PeopleRegister
-from hub.services.streamed_zip import Archive
+from hub.services.streamed_zip import StreamedZip
 from hub.store.people.people import PersonPage
 from hub.store.people.person_rows import Person
 from hub.wire.code_tables import Language
@@ -97,7 +97,7 @@ class _Export:
         self._zone = ZoneInfo(facts.zone)
         self._at = datetime.fromtimestamp(facts.now, self._zone)
         self._language = language
-        self._archive = Archive(FOLDER)
+        self._archive = StreamedZip(FOLDER)
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
         with self._archive.open("people.csv", self._at) as file:
