@@ -66,6 +66,12 @@ limits_reached = _counter("limits_reached", "Times that a limit slowed or refuse
 records = _counter("records", "Records committed by kind", "kind")
 alarm_changes = _counter("alarm_changes", "Changes of alarms by kind and change", "kind", "change")
 repeats = _counter("repeats", "Uploads that repeated one already stored")
+connect_seconds = Histogram(
+    "sitehub_connect_seconds",
+    "Time of one accepted connect of a device, from its message to the answer",
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 commit_seconds = Histogram(
     "sitehub_commit_seconds",
     "Time of one group commit",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import trio
+
 from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import (
@@ -140,6 +142,7 @@ class Dispatch:
     async def _connect(self, link: DeviceLink, request: Request) -> str:
         if not link.did and (sn := find_sn(request.param)):
             self._traces.attempted(link.trace, sn)
+        begun = trio.current_time()
         try:
             admitted = await self._admission.connect(decode_connect(request.param), link)
         except HubError as error:
@@ -148,6 +151,7 @@ class Dispatch:
                 link.is_pending = True
             raise
         metrics.connects.labels("200").inc()
+        metrics.connect_seconds.observe(trio.current_time() - begun)
         if isinstance(admitted, Quarantined):
             link.is_pending = True
             link.token = admitted.result.token

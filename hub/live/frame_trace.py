@@ -129,6 +129,8 @@ class FrameTraces:
         if attempts is not None and ring in attempts.open:
             del attempts.open[ring]
             frames.take_over(ring.take_out())
+            if not (attempts.open or attempts.ended.entries()):
+                del self._attempts[sn]
         return frames
 
     def ended(self, ring: FrameRing, reason: str) -> None:

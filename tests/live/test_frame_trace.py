@@ -173,6 +173,18 @@ def test_a_flood_of_serial_numbers_does_not_push_out_a_listed_one() -> None:
     assert kept(traces) == ["looked for"]
 
 
+def test_cameras_that_are_admitted_push_out_nothing() -> None:
+    traces = new_traces(max_pending=2)
+    ring = traces.open()
+    ring.received("looked for")
+    traces.attempted(ring, "SN1")
+    for number in range(5):
+        camera = traces.open()
+        traces.attempted(camera, f"CAMERA{number}")
+        traces.admitted(camera, f"CAMERA{number}")
+    assert kept(traces) == ["looked for"]
+
+
 def test_if_all_are_listed_the_oldest_makes_room() -> None:
     traces = new_traces(listed={f"SN{number}" for number in range(5)}, max_pending=3)
     for number in range(5):

@@ -123,7 +123,8 @@ class Pusher:
             is_idle = False
             try:
                 if not is_resumed:
-                    await self._tools.store.holdings.resume(self.did)
+                    if self._is_managed:
+                        await self._tools.store.holdings.resume(self.did)
                     is_resumed = True
                 async with self._lock:
                     is_idle = await self._work()
@@ -139,11 +140,15 @@ class Pusher:
                 )
             await self._wait(is_idle=is_idle)
 
+    @property
+    def _is_managed(self) -> bool:
+        return self._tools.store.device_people.get(self.did).state == "managed"
+
     async def _work(self) -> bool:
         """Do what is next; return whether nothing is left to do now."""
         if await self._tools.check.if_due(self.did, self.sn):
             self._changed = None
-        if self._tools.store.device_people.get(self.did).state != "managed":
+        if not self._is_managed:
             return True
         looked_for, self._changed = self._changed, set()
         try:
