@@ -22,6 +22,8 @@ import msgspec
 from tests.bench.soak.hub import SoakHub
 
 _TIMEOUT_SECONDS = 30.0
+#: An erasure ends a backup that is being made.
+_BACKUPS_BESIDE_ERASURES = 3
 _AWAY_SECONDS = 0.5
 _API = "/api/hub/v1"
 #: Answers that a program must expect of a hub whose devices have faults, or which starts.
@@ -179,13 +181,17 @@ class StreamReader:
 
 
 def back_up(hub: SoakHub, file: Path) -> bool:
-    """Write a backup of the running hub; return whether that went well."""
+    """Write a backup of the running hub, again if it says so; return whether that went well."""
     file.unlink(missing_ok=True)
-    try:
-        hub.run("backup", str(file))
-    except (RuntimeError, OSError):
-        return False
-    return file.exists()
+    for _ in range(_BACKUPS_BESIDE_ERASURES):
+        try:
+            hub.run("backup", str(file))
+        except (RuntimeError, OSError) as error:
+            if "erased while the backup was made: make it again" not in str(error):
+                return False
+        else:
+            return file.exists()
+    return False
 
 
 def read_all(api: httpx.Client) -> list[dict[str, Any]]:
