@@ -70,7 +70,7 @@ def erase(
     if without_number:
         found = [one for one in found if one.match is not None and not one.match.uuid]
     if not found:
-        raise StartFault("there are no such records")
+        raise StartFault("there are no such records: a name must be exactly as cameras sent it")
     if len(found) > 1:
         raise StartFault(
             f"several people have this name: erase by number, or with --without-number "
@@ -114,7 +114,9 @@ def _check_confirmation(given: str | None, wanted: str) -> None:
             raise click.UsageError("there is no terminal to ask: use --confirm")
         given = click.prompt("Type it again to erase this for good", err=True)
     if given.strip() != wanted.strip():
-        raise StartFault("that is not what was asked for: nothing was erased")
+        raise StartFault(
+            "that is not what was asked for: nothing was erased. Run the command again"
+        )
 
 
 def _print_report(erasure: Erasure, as_json: bool) -> None:

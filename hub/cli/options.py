@@ -92,7 +92,7 @@ def read_pem(data_dir: Path, path: Path) -> str:
     try:
         return read_source(data_dir, path).decode("ascii")
     except UnicodeDecodeError:
-        raise StartFault(f"{path} is not PEM text") from None
+        raise StartFault(f"{path} is not PEM text: it begins with -----BEGIN") from None
 
 
 def password_option() -> Callable[[F], F]:

@@ -100,7 +100,10 @@ def _execute_without_hub(data_dir: Path, request: ControlRequest[R], needs_hub: 
 
     complete_restore(data_dir)
     if needs_hub or request.needs_running_hub:
-        raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
+        raise StartFault(
+            f"no hub runs on {data_dir}, and this command needs one: start it, or name its data "
+            "directory with --data"
+        )
     return trio.run(_execute_here, data_dir, request)
 
 

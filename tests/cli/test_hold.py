@@ -97,7 +97,8 @@ def test_a_person_is_erased_after_the_number_was_typed_again(filled: Sitehub) ->
     done = filled("erase", "--name", "zhang wuji", "--confirm", "zhang wuji")
     assert done.out.splitlines()[0] == "erasure 1: 2 records, 6 pictures"
     gone = filled("erase", "--number", "4711", "--confirm", "4711")
-    assert (gone.status, gone.err) == (1, "sitehub: there are no such records\n")
+    assert gone.status == 1
+    assert gone.err.startswith("sitehub: there are no such records: ")
 
 
 def test_records_with_a_name_and_no_number_are_erased_beside_others_of_the_name(

@@ -68,7 +68,11 @@ def import_people(
         why = job.failure or "import the file again, which changes nothing twice"
         raise StartFault(f"the import ended early, it is {job.state}: {why}")
     if job.failed:
-        where = "" if refused is None else f"; they are in {refused}"
+        where = (
+            "; --refused FILE writes them, with the reasons"
+            if refused is None
+            else f"; they are in {refused}"
+        )
         raise StartFault(f"{job.failed} of {job.total} rows were refused{where}")
 
 

@@ -212,7 +212,10 @@ async def _call(
     try:
         response = await client.request(method, path, json=body)
     except httpx.TransportError as error:
-        raise StartFault(f"cannot reach the hub at {client.base_url}: {error}") from None
+        raise StartFault(
+            f"cannot reach the hub at {client.base_url}: {error}; "
+            "is it running, and are --hub and --web-port right?"
+        ) from None
     if response.is_error:
         raise StartFault(f"the hub refused {method} {path}: {response.text.strip()}")
     return response
