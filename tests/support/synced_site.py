@@ -307,6 +307,13 @@ class SyncedSite:
             self.connect(camera)
         return camera
 
+    async def add_camera_that_holds_one(self) -> SyncedCamera:
+        """Add a camera and the person `1`, and let the camera receive that person."""
+        camera = await self.add_camera()
+        await self.put("1")
+        await self.settle()
+        return camera
+
     def connect(self, camera: SyncedCamera) -> None:
         link = self._links[camera.did] = CameraLink(camera)
         self.registry.attach(link)

@@ -85,9 +85,7 @@ async def test_changes_and_removals_follow(site: SyncedSite, autojump_clock: Moc
 
 
 async def test_a_new_photo_is_sent(site: SyncedSite, autojump_clock: MockClock) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     before = camera.state.people["1"].checksum
     await site.put("1", photo=JPEG + b"another")
     await site.settle()
@@ -372,9 +370,7 @@ async def test_the_first_report_of_versions_is_no_change_of_them(
 async def test_removing_somebody_who_is_not_there_is_success(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     camera.state.people.clear()
     await site.people.remove("1", by=ADA)
     await site.settle()
@@ -404,9 +400,7 @@ async def test_what_is_not_answered_is_asked_for_before_it_is_sent_again(
 async def test_silence_is_followed_by_growing_pauses(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     camera.manner = "busy"
     await site.put("1", name="New")
     tries: list[float] = []
@@ -493,9 +487,7 @@ async def test_a_camera_that_lost_its_people_is_filled_again(
 async def test_after_a_short_absence_the_total_is_not_asked_for(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     asked = len(camera.asked(LIST))
     site.disconnect(camera)
     await trio.sleep(500)
@@ -512,9 +504,7 @@ async def test_after_a_short_absence_the_total_is_not_asked_for(
 async def test_a_camera_that_leaves_at_once_after_a_long_absence_is_checked_all_the_same(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
     camera.state.people.clear()
     await trio.sleep(700)
@@ -548,9 +538,7 @@ async def test_the_total_is_asked_for_by_one_row_and_repairs_one_that_is_missing
 async def test_a_replaced_camera_gets_everybody(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
     await site.devices.change(camera.did, DeviceChange(sn="SNREPLACEMENT01"))
     other = SyncedCamera(camera.did, "SNREPLACEMENT01")
@@ -670,9 +658,7 @@ async def test_somebody_added_while_others_are_removed_is_not_removed(
 async def test_somebody_removed_from_the_register_is_not_unknown_to_the_hub(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
     await site.people.remove("1", by=ADA)
     await site.settle(700)
@@ -799,9 +785,7 @@ async def test_a_camera_that_is_left_alone_is_not_changed(
 async def test_unknown_people_on_a_managed_camera_stay(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
-    camera = await site.add_camera()
-    await site.put("1")
-    await site.settle()
+    camera = await site.add_camera_that_holds_one()
     camera.hold("77")
     await site.sync.decisions.compare(camera.did)
     await site.put("2")
