@@ -26,7 +26,8 @@ export function followAlarms(stream) {
     const notices = document.querySelector("#problems");
     if (problems !== told && notices) refresh(notices);
     told = problems;
-    if (count) sound.play(severity, isLoud);
+    // What is minor is only counted.
+    if (count && severity !== "minor") sound.play(severity, isLoud);
     else sound.play(isLost ? "lost" : "");
   };
   // The state is replaced by the stream, or fetched again after a change was missed.
@@ -187,14 +188,12 @@ async function acknowledge(list, form) {
 // The button of the sound says whether alarms can be heard. Turning it off takes two clicks.
 function showSound(sound) {
   const menu = document.querySelector("#sound");
-  const bar = document.querySelector("#sound-bar");
   const show = () => {
     menu.hidden = false;
     menu.dataset.state = sound.state;
     for (const one of document.querySelectorAll("[data-sound]")) {
       one.hidden = !one.dataset.sound.split(" ").includes(sound.state);
     }
-    if (bar) bar.hidden = sound.state === "on";
   };
   sound.addEventListener("state", show);
   show();

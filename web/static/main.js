@@ -237,7 +237,18 @@ function scrollToSelected() {
   }
 }
 
+// A finger that rests on a card shows its buttons, which a mouse does by pointing at it.
+function showButtonsOnLongPress() {
+  document.addEventListener("contextmenu", (event) => {
+    const link = event.pointerType === "touch" && event.target.closest(".card")?.querySelector("a");
+    if (!link) return;
+    event.preventDefault();
+    link.focus();
+  });
+}
+
 scrollToSelected();
+showButtonsOnLongPress();
 addCopyButtons();
 submitOnChange();
 showBusyForms();

@@ -108,11 +108,20 @@ class CameraLink(Struct, frozen=True):
     url: str
     chosen: bool
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether it is shown at once: it is not well, or chosen."""
+        return self.chosen or self.state in ("offline", "refused")
+
 
 class CameraStrip(Struct, frozen=True):
-    """The first cameras in one row; `total` counts all of them."""
+    """The first cameras: those that are not well or chosen, and the others (`well`).
+
+    `total` counts all of them.
+    """
 
     cameras: list[CameraLink]
+    well: list[CameraLink]
     total: int
     online: int
     offline: int
@@ -210,8 +219,10 @@ def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     cameras = auth.services().cameras.devices.overview.all()
     states: Counter[str] = Counter(shown_state(one) for one in cameras)
     ordered = sorted(cameras, key=lambda one: _STATE_ORDER[shown_state(one)])
+    links = _camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS)
     return CameraStrip(
-        cameras=_camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS),
+        cameras=[one for one in links if one.is_listed],
+        well=[one for one in links if not one.is_listed],
         total=len(cameras),
         online=states["online"],
         offline=states["offline"],

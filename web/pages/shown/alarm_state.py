@@ -29,17 +29,10 @@ class AlarmState(Struct, frozen=True):
     escalated: int = 0
     worst: AlarmCard | None = None
     newest: AlarmCard | None = None
-
-    @property
-    def problems(self) -> list[str]:
-        """The problems of the hub that the lines about alarms tell."""
-        told = [one.problem for one in (self.worst, self.newest) if one is not None]
-        return [problem for problem in told if problem]
-
-    @property
-    def others_late(self) -> int:
-        """How many have escalated, beside `worst`."""
-        return self.escalated - bool(self.worst and self.worst.is_escalated)
+    #: How many major and critical ones there are beside `worst`.
+    others: int = 0
+    #: The problems of the hub that these tell.
+    problems: tuple[str, ...] = ()
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
@@ -89,10 +82,13 @@ def alarm_state(hub: Services) -> AlarmState:
     if not alarms:
         return AlarmState()
     worst, newest = alarms[0], max(alarms, key=lambda alarm: (alarm.new_since, alarm.seq))
+    told = [one for one in alarms if one.severity != "minor"]
     return AlarmState(
         count=len(alarms),
         severity=worst.severity,
         escalated=sum(alarm.escalated_at is not None for alarm in alarms),
         worst=make_alarm_card(hub, worst),
         newest=make_alarm_card(hub, newest) if newest != worst else None,
+        others=max(len(told) - 1, 0),
+        problems=tuple(one.subject for one in told if one.kind == "hub"),
     )
