@@ -16,11 +16,13 @@ blueprint = Blueprint("help", __name__, url_prefix="/help")
 
 #: Those of docs/, or their copies beside the installed pages.
 _WEB = Path(__file__).parents[1]
+#: Pictures show pages that the reader has.
+_PICTURE = re.compile(r"^!\[.*\n", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 #: "English · [中文](zh/guard.md)": the page of the hub is in the user's language.
 _LANGUAGES = re.compile(r"^.*English.* · .*中文.*\n", re.MULTILINE)
 
-NAMES = ("troubleshooting", "guard", "caretaker")
+NAMES = ("troubleshooting", "guard", "caretaker", "installer")
 
 
 @blueprint.get("/<name>", role="viewer")
@@ -34,14 +36,14 @@ async def show(name: str) -> Response:
 
 def _read(folder: str, name: str) -> Markup:
     """Return the page as HTML. Nothing of it is kept: it is seldom read. Blocks."""
-    # Takes two megabytes of memory, which a hub without readers saves.
+    # Imported when somebody reads, since few do.
     from markdown_it import MarkdownIt
 
     docs = _WEB / "help"
     if not docs.is_dir():
         docs = _WEB.parent / "docs"
     text = (docs / folder / f"{name}.md").read_text("utf-8")
-    text = _LINK.sub(_as_link, _LANGUAGES.sub("", text))
+    text = _LINK.sub(_as_link, _PICTURE.sub("", _LANGUAGES.sub("", text)))
     # To a screen reader, <a> is a link without a name. "sound" is an id of every page already.
     text = re.sub(r'<a id="([^"]+)"></a>', r'<span id="help-\1"></span>', text)
     # The files are the hub's own, and have anchors in HTML.

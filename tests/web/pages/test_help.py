@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
+import web
 from hub.services.problems import PROBLEMS
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
@@ -35,6 +38,8 @@ async def test_each_link_of_the_help_leads_to_a_page_or_row_of_the_help(
 
     text = await article(name)
     assert "style=" not in text
+    assert "![" not in text
+    assert "<p>!" not in text
     for path, anchor in re.findall(r'href="([^"#]*)#?([^"]*)"', text):
         assert path in ("", *NAMES)
         assert not anchor or f'id="{anchor}"' in await article(path or name)
@@ -52,3 +57,11 @@ async def test_the_menu_leads_to_the_help_and_an_unknown_page_of_it_is_not_found
 async def test_the_help_needs_a_sign_in(hub: PageSite) -> None:
     visitor = Visitor(hub)
     assert "/sign-in" in (await visitor.get("/help/guard")).headers["Location"]
+
+
+def test_an_installed_hub_has_each_page_of_the_help() -> None:
+    root = Path(web.__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    pages = [f"{folder}{name}.md" for folder in ("", "zh/") for name in NAMES]
+    assert wheel == {f"docs/{page}": f"web/help/{page}" for page in pages}
