@@ -31,7 +31,7 @@ MOST = {
     "heartbeat": (252, 5),
     "command": (945, 17),
     "capture": (1145, 17),
-    "connect": (2800, 40),
+    "connect": (3050, 45),
 }
 #: How much more is tolerated, because of what the hub does beside it.
 _TOLERATED = 1.08
