@@ -61,6 +61,12 @@ def test_every_link_of_a_page_leads_somewhere(file: Path) -> None:
             assert anchor in anchors(PAGES[name_of(linked)]), target
 
 
+def test_the_site_of_the_documents_leads_to_each_of_them_once() -> None:
+    nav = (ROOT / "packaging/mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    pages = sorted(file.relative_to(ROOT).as_posix() for file in (*FILES, ROOT / "CHANGELOG.md"))
+    assert sorted(re.findall(r": (\S+\.md)$", nav, re.MULTILINE)) == pages
+
+
 WITH_CONTENTS = [name for name, page in PAGES.items() if re.search(r"^- \[.+\]\(#", page, re.M)]
 
 
