@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.services.records import saved_searches
+from hub.store.tables.saved_searches import MAX_SEARCHES
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
@@ -90,11 +91,11 @@ async def test_a_name_that_cannot_be_is_asked_for_again(
 
 
 async def test_there_are_at_most_so_many(site: PageSite, guard: Visitor) -> None:
-    for number in range(saved_searches.MAX_SEARCHES):
+    for number in range(MAX_SEARCHES):
         await site.services.records.saved_searches.add(f"S{number}", "when=today", by=saved_by())
     await save(guard, "when=hour", "One more")
     assert "At most 100 searches can be saved." in guard.text
-    assert len(site.services.records.saved_searches.list()) == saved_searches.MAX_SEARCHES
+    assert len(site.services.records.saved_searches.list()) == MAX_SEARCHES
 
 
 def saved_by() -> saved_searches.Actor:
