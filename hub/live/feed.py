@@ -72,17 +72,6 @@ def of_kinds(*kinds: ChangeKind) -> Callable[[Change], bool]:
     return lambda change: change.kind in kinds
 
 
-async def next_change(changes: Subscription[Change], kind: str) -> set[str] | None:
-    """Wait until something of a kind has changed; return the keys, None if all may have.
-
-    If many have changed, all count as changed.
-    """
-    while True:
-        keys = keys_of(kind, await changes.next())
-        if keys is None or keys:
-            return keys
-
-
 class Wakeup:
     """Wakes one task, which may follow several things by it and looks at all of them then."""
 

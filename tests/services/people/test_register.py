@@ -12,7 +12,7 @@ import trio.testing
 from PIL import Image
 
 from hub.errors import AlreadyExists, BadParameter, Missing, NoSuchResource
-from hub.live.feed import Change, next_change
+from hub.live.feed import Change, of_kinds
 from hub.services.audit import Actor
 from hub.services.people.masking import masked
 from hub.services.people.register import PeopleRegister
@@ -409,14 +409,14 @@ async def test_people_with_numbers_are_sent_again_when_their_setting_changes(
 
     async with trio.open_nursery() as nursery:
         await nursery.start(people.run)
-        with hub.services.core.changes.subscribe() as changes:
+        with hub.services.core.changes.subscribe(wants=of_kinds("person")) as changes:
             assert await revisions() == [1, 2, 3]
             await set_sends(hub, False)
-            await next_change(changes, "person")
+            await changes.next()
             assert await revisions() == [4, 2, 5]
             await set_sends(hub, False)
             await set_sends(hub, True)
-            await next_change(changes, "person")
+            await changes.next()
             assert await revisions() == [6, 2, 7]
         nursery.cancel_scope.cancel()
 
@@ -430,12 +430,12 @@ async def test_a_setting_that_changed_while_the_hub_was_down_counts(
 ) -> None:
     await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
     for sends, revision in ((False, 2), (False, 2), (True, 3)):
-        with hub.services.core.changes.subscribe() as changes:
+        with hub.services.core.changes.subscribe(wants=of_kinds("person")) as changes:
             async with trio.open_nursery() as nursery:
                 await set_sends(hub, sends)
                 await nursery.start(people.run)
                 if (await people.get("1")).revision < revision:
-                    await next_change(changes, "person")
+                    await changes.next()
                 await trio.testing.wait_all_tasks_blocked()
                 nursery.cancel_scope.cancel()
         assert (await people.get("1")).revision == revision

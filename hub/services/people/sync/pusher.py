@@ -122,9 +122,8 @@ class Pusher:
             self._wakeup = trio.Event()
             is_idle = False
             try:
-                if not is_resumed:
-                    if self._is_managed:
-                        await self._tools.store.holdings.resume(self.did)
+                if self._is_managed and not is_resumed:
+                    await self._tools.store.holdings.resume(self.did)
                     is_resumed = True
                 async with self._lock:
                     is_idle = await self._work()
