@@ -23,6 +23,7 @@ from selenium.webdriver.support.ui import Select
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
+from web.pages.help import NAMES
 
 pytestmark = pytest.mark.browser
 
@@ -422,7 +423,7 @@ def test_all_areas_are_in_view_in_every_window(browser: Browser, staffed_hub: Hu
     assert out_of_view == {}
 
 
-def test_the_site_area_fits_a_phone(browser: Browser, staffed_hub: HubProcess) -> None:
+def test_the_site_area_and_the_help_fit_a_phone(browser: Browser, staffed_hub: HubProcess) -> None:
     browser.sign_in(staffed_hub, "ada")
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
@@ -434,7 +435,7 @@ def test_the_site_area_fits_a_phone(browser: Browser, staffed_hub: HubProcess) -
     edges = [(link.rect["x"], link.rect["x"] + link.rect["width"]) for link in links]
     assert [edge for edge in edges if edge[0] < 0 or edge[1] > 390] == []
     too_wide = []
-    for url in urls:
+    for url in [*urls, *(f"{staffed_hub.url}/help/{name}" for name in NAMES)]:
         browser.open(url)
         width = browser.driver.execute_script("return document.documentElement.scrollWidth")
         if width > 390:
