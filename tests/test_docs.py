@@ -269,7 +269,7 @@ def test_what_a_page_for_the_site_quotes_is_what_the_product_says(name: str, lan
     page = PAGES[name if language == "en" else f"zh/{name}"]
     texts = product_texts(language).values()
     names = [part for quote in quoted(page, language) for part in quote.split(" › ")]
-    assert len(names) > 10
+    assert len(names) > (10 if name == "installer.md" else 20)
     assert [one for one in names if not is_said(one, texts)] == []
 
 
