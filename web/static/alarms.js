@@ -9,6 +9,7 @@ import { Sound } from "./sound.js";
 const LOST_MS = 15_000;
 // Nobody has seen an alarm that has just appeared, or moved up.
 const MIN_SHOWN_MS = 700;
+const TOLD_MS = 6_000;
 
 export function followAlarms(stream) {
   const sound = new Sound();
@@ -115,9 +116,9 @@ function showAlarm(list, { seq, html }) {
   template.innerHTML = html;
   const card = template.content.firstElementChild;
   if (present && ["since", "rank"].every((one) => present.dataset[one] === card.dataset[one])) {
-    // Only what was repeated: a note that is being typed stays.
+    // Only what was repeated: what has the focus stays.
     present.className = card.className;
-    for (const part of ["head", "pictures", "facts"]) {
+    for (const part of ["picture", "facts"]) {
       const [old, fresh] = [present, card].map((one) => one.querySelector(`[data-live=${part}]`));
       if (old.outerHTML !== fresh.outerHTML) old.replaceWith(fresh);
     }
@@ -139,9 +140,8 @@ function acknowledgeByKey(list) {
   });
   list.addEventListener("submit", (event) => {
     event.preventDefault();
-    // Who is typing a note means this alarm.
-    const isTyping = document.activeElement.matches("input");
-    if (isTyping || isSteady()) acknowledge(list, event.target);
+    if (isSteady()) acknowledge(list, event.target);
+    else tell(list.dataset.moved);
   });
 }
 
@@ -160,9 +160,23 @@ function watchMoves(list) {
   return () => performance.now() - movedAt >= MIN_SHOWN_MS;
 }
 
+// Over the page, so that nothing moves.
+let telling;
+function tell(text) {
+  const receipt = document.querySelector("#receipt");
+  receipt.textContent = text;
+  receipt.hidden = false;
+  clearTimeout(telling);
+  telling = setTimeout(() => (receipt.hidden = true), TOLD_MS);
+}
+
 // The card goes when the hub says that it was acknowledged, not before.
 async function acknowledge(list, form) {
   const button = form.querySelector("button");
+  const what = ["h2", ".alarm-place"]
+    .map((one) => form.closest(".alarm").querySelector(one)?.textContent)
+    .filter(Boolean)
+    .join(" · ");
   const problem = form.querySelector("[data-problem]");
   if (button.disabled) return;
   const body = new URLSearchParams(new FormData(form));
@@ -174,6 +188,7 @@ async function acknowledge(list, form) {
     if (!response.ok || response.redirected) throw new Error(response.status);
     // Usually the stream was faster.
     replaceChildren(list, await response.text());
+    tell(list.dataset.done.replace("{alarm}", what));
   } catch {
     problem.hidden = false;
   } finally {

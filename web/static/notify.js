@@ -41,7 +41,7 @@ const textOf = (card, selector) => card.querySelector(selector)?.textContent.tri
 async function show(seq, card) {
   const icon = document.querySelector('link[rel="icon"]').dataset.alarm;
   const url = addressOf(seq > 0 ? `/alarms/${seq}` : "/");
-  const title = `${textOf(card, ".severity, .alarm-head > *")}: ${textOf(card, "h2")}`;
+  const title = `${textOf(card, ".severity")}: ${textOf(card, "h2")}`;
   const parts = [textOf(card, ".alarm-kind"), textOf(card, ".alarm-place")];
   const options = {
     body: parts.filter(Boolean).join(" · "),

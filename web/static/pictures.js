@@ -8,13 +8,13 @@ const waiting = new Map();
 export function removeMissingPictures() {
   document.addEventListener("error", ({ target }) => removeMissing(target), true);
   // Pictures that failed before this listener was added.
-  for (const image of document.querySelectorAll(":is(.card-picture, .alarm-pictures) img")) {
+  for (const image of document.querySelectorAll(":is(.card-picture, .alarm-picture, .alarm-pictures) img")) {
     if (image.complete && image.currentSrc && !image.naturalWidth) removeMissing(image);
   }
 }
 
 function removeMissing(image) {
-  if (image.matches?.(".alarm-pictures img")) image.closest("figure").remove();
+  if (image.matches?.(".alarm-picture img, .alarm-pictures img")) image.closest("a, figure").remove();
   if (!image.matches?.(".card-picture img")) return;
   const place = document.createComment("");
   image.replaceWith(place);

@@ -19,7 +19,7 @@ from web.pages.labels import done_sentence
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
 from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
-from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card, make_alarm_cards
+from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card, make_alarm_cards, photo_url
 from web.pages.shown.alarm_state import MAX_SHOWN, choose_shown, new_alarms
 from web.pages.shown.relays import relay_link
 from web.pages.times import now_here
@@ -239,6 +239,8 @@ async def _one_page(template: str, seq: int) -> Response:
         area="alarms",
         done=done_sentence(request.args.get("done")),
         alarm=card,
+        # Viewers may not see photos of the register.
+        photo_url=await photo_url(hub, found) if auth.reaches(auth.user(), "guard") else "",
         relay_link=relay_link(found.dids[-1]) if found.dids else None,
         steps=[_step_row(step) for step in await hub.alarms.raised.history(seq)],
     )

@@ -29,7 +29,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     ones, and `place` in one line. `comment`: what the register or the watch list says. `again`: who
     acknowledged it before it was new again, or "". `is_stored`: otherwise it has no page and cannot
     be acknowledged. `problem`: the code of a problem of the hub, or "". `picture`: of the last
-    record. `photo_url`: the register's photo, or "".
+    record.
     """
 
     seq: int
@@ -59,7 +59,6 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_stored: bool
     problem: str
     picture: CardPicture | None
-    photo_url: str
 
     @property
     def rank(self) -> int:
@@ -80,7 +79,7 @@ async def make_alarm_cards(
     cards = []
     for alarm in alarms:
         record = known.get(alarm.last_seq) or await _record(hub, alarm.last_seq)
-        card = make_alarm_card(hub, alarm, record, await _photo_url(hub, alarm))
+        card = make_alarm_card(hub, alarm, record)
         cards.append(replace(card, again=await _again(hub, alarm)))
     return cards
 
@@ -99,8 +98,8 @@ async def _record(hub: Services, seq: int) -> Record | None:
         return None
 
 
-async def _photo_url(hub: Services, alarm: Alarm) -> str:
-    """The address of the register's photo of a person; "" without one."""
+async def photo_url(hub: Services, alarm: Alarm) -> str:
+    """The address of the register's photo of the person; "" without one."""
     if not alarm.detail.pid:
         return ""
     try:
@@ -110,9 +109,7 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
     return f"/people/{person.pid}/photo?r={person.revision}" if person.has_photo else ""
 
 
-def make_alarm_card(
-    hub: Services, alarm: Alarm, record: Record | None = None, photo_url: str = ""
-) -> AlarmCard:
+def make_alarm_card(hub: Services, alarm: Alarm, record: Record | None = None) -> AlarmCard:
     cameras, url = _cameras(hub, alarm), f"/alarms/{alarm.seq}"
     places = _places(cameras, url)
     place = gettext(", ").join(one.name for one in places)
@@ -145,7 +142,6 @@ def make_alarm_card(
         is_stored=alarm.seq > 0,
         problem=alarm.subject if alarm.kind == "hub" else "",
         picture=pictures[0] if pictures else None,
-        photo_url=photo_url,
     )
 
 
