@@ -9,13 +9,15 @@ from msgspec import Struct
 
 from hub.central.messages import TRIAL
 from hub.services.forwarding.nats.address import stream_of
+from hub.services.forwarding.nats.site_state import state_subject
 
 _HEAD = """\
 # Written by "sitehub central enrol": do not edit. After a change, copy it to each server and run
 # "nats-server --signal reload" there.
 """
-#: The centre makes the streams, reads them, acknowledges, and tries whether they take anything.
-_CENTRAL_PUBLISH = ["$JS.API.>", "$JS.ACK.>", f"sitehub.*.{TRIAL}"]
+#: The centre makes the streams, reads them, acknowledges, tries whether they take anything, and
+#: forgets what hubs have told.
+_CENTRAL_PUBLISH = ["$JS.API.>", "$JS.ACK.>", f"sitehub.*.{TRIAL}", state_subject("*")]
 _CENTRAL_SUBSCRIBE = ["_INBOX.sitehub_central.>"]
 
 
@@ -58,6 +60,7 @@ def _rights(account: Account) -> tuple[list[str], list[str]]:
         f"{subject}.>",
         f"$JS.API.STREAM.INFO.{stream}",
         f"$JS.API.DIRECT.GET.{stream}.{subject}.>",
+        state_subject(account.name),
     ]
     return publish, [f"_INBOX.{account.name}.>"]
 

@@ -21,11 +21,13 @@ from msgspec import Struct
 
 from hub.central import metrics
 from hub.central.counts import Counts
+from hub.central.fleet import Fleet
 from hub.central.hubs import Hub, Limits, count_states, some, utc_now
 from hub.central.messages import RecordRow
 from hub.central.reader import Consumed, Reader, Servers, StreamGone, open_reader
 from hub.central.received import Received
 from hub.central.streams import Lost
+from hub.log import limited
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.sender import TryLater
 
@@ -81,6 +83,8 @@ class Centre:
         self, servers: Servers, open_store: Callable[[], CentralStore], limits: Limits | None = None
     ) -> None:
         self.health = Health()
+        #: What hubs tell of themselves.
+        self.fleet = Fleet()
         self._servers = servers
         self._open_store = open_store
         self._limits = limits or Limits()
@@ -117,9 +121,12 @@ class Centre:
             try:
                 async with open_reader(self._servers) as reader:
                     self._faults.clear()
+                    if self.fleet.since is not None:
+                        self.fleet.since = utc_now()
                     self._note("nats", "")
                     await self._session(reader)
             except* TryLater as failures:
+                self.fleet.since = utc_now()
                 reason = str(first_error(failures))
                 self._note("nats", reason)
                 if self._may_try and "permissions violation" in reason.casefold():
@@ -134,6 +141,7 @@ class Centre:
             for partition in range(PARTITIONS):
                 nursery.start_soon(self._consume, reader, stream_of(partition), queue)
             nursery.start_soon(self._watch_streams, reader)
+            nursery.start_soon(self._follow_states, reader)
             nursery.start_soon(_wait_broken, reader)
             while True:
                 messages = await queue.take()
@@ -155,6 +163,18 @@ class Centre:
                 # Its server may be away alone, and the others' streams go on.
                 if reader.is_broken or len(self._faults) == PARTITIONS:
                     raise
+            await trio.sleep(_MISSING_STREAM_SECONDS)
+
+    async def _follow_states(self, reader: Reader) -> None:
+        """Take what hubs tell of themselves. Raises TryLater if the connection is broken."""
+        while True:
+            try:
+                await reader.follow_states(self.fleet.take)
+            except TryLater as failure:
+                limited(log, logging.WARNING, "states", "how hubs are is not known: %s", failure)
+                if reader.is_broken:
+                    raise
+            self.fleet.since = utc_now()
             await trio.sleep(_MISSING_STREAM_SECONDS)
 
     async def _save(self, messages: Sequence[Received], reader: Reader) -> None:
@@ -201,7 +221,7 @@ class Centre:
             hubs = await self._with_store(lambda store: store.hubs())
             if hubs is not None:
                 self._expected |= {stream_of(hub.partition) for hub in hubs}
-                self._note_hubs(hubs, utc_now())
+                self._note_hubs(self.fleet.joined(hubs), utc_now())
             await trio.sleep(_WATCH_SECONDS)
 
     def _note_hubs(self, hubs: Sequence[Hub], now: datetime) -> None:
@@ -209,7 +229,7 @@ class Centre:
             metrics.hubs.labels(state).set(count)
         silent = {hub.name for hub in hubs if hub.state(now, self._limits) == "silent"}
         if fallen := silent - self._silent:
-            log.warning("nothing was stored for %s of hubs: %s", self._limits.silent, some(fallen))
+            log.warning("hubs are silent: %s", some(fallen))
         if again := self._silent - silent:
             log.info("hubs are heard of again: %s", some(again))
         self._silent = silent

@@ -25,10 +25,10 @@ from hub.central.messages import (
     ErasureRow,
     GapRow,
     LogRow,
+    Passing,
     PictureFile,
     RecordRow,
     Sender,
-    Trial,
 )
 from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
 from hub.central.months import Month, bounds_of, month_of, table_of
@@ -214,7 +214,7 @@ class Database:
 
     def _store_all(self, messages: Sequence[Received], *, alone: bool) -> Counts:
         """Store messages within a transaction. Raises _MustBeAlone: then again, `alone`."""
-        rows = [one.row for one in messages if not isinstance(one.row, Trial | None)]
+        rows = [one.row for one in messages if not isinstance(one.row, Passing | None)]
         records = [row for row in rows if isinstance(row, RecordRow)]
         pictures = [row for row in rows if isinstance(row, PictureFile)]
         alarms = [row for row in rows if isinstance(row, AlarmRow)]

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from hub.central import metrics
 from hub.central.centre import Health
+from hub.central.fleet import Fleet, exposition
 from hub.errors import StartFault
 
 _REQUEST_SECONDS = 10
@@ -25,10 +26,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def health_server(address: tuple[str, int], health: Health) -> Iterator[int]:
+def health_server(address: tuple[str, int], health: Health, fleet: Fleet) -> Iterator[int]:
     """Serve until the end of the block; yield the port. Raises StartFault."""
     try:
-        server = _Server(address, _handler(health))
+        server = _Server(address, _handler(health, fleet))
     except OSError as error:
         raise StartFault(f"--listen {address[0]}:{address[1]}: {error.strerror}") from error
     thread = Thread(target=server.serve_forever, daemon=True)
@@ -41,7 +42,7 @@ def health_server(address: tuple[str, int], health: Health) -> Iterator[int]:
         thread.join()
 
 
-def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
+def _handler(health: Health, fleet: Fleet) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_SECONDS
 
@@ -50,7 +51,8 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
                 body = json.dumps(asdict(health)).encode()
                 self._answer(200 if health.is_good else 503, "application/json", body)
             elif self.path == "/metrics":
-                self._answer(200, "text/plain; version=0.0.4", metrics.exposition())
+                body = metrics.exposition() + exposition(fleet.rows())
+                self._answer(200, "text/plain; version=0.0.4", body)
             else:
                 self._answer(404, "text/plain", b"/healthz and /metrics are here\n")
 

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-HubState = Literal["current", "behind", "silent", "never"]
+from hub.services.forwarding.nats.site_state import SiteState
+
+HubState = Literal["current", "behind", "unwell", "silent", "never"]
 #: In the order in which a person wants to see them.
-STATES: tuple[HubState, ...] = ("never", "silent", "behind", "current")
+STATES: tuple[HubState, ...] = ("never", "silent", "unwell", "behind", "current")
 
 #: A clock that was ahead once is shown for so long.
 _AHEAD_SHOWN = timedelta(days=7)
@@ -27,17 +29,23 @@ ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, enrolled_at = e
 """
 
 
-class Limits(Struct, frozen=True):
-    """When a hub counts as silent, and as behind."""
+class Limits(Struct, frozen=True, kw_only=True):
+    """When a hub counts as silent, and as behind.
+
+    `untold`: of one that tells each minute how it is; `silent`: of one that does not.
+    """
 
     silent: timedelta = timedelta(hours=1)
     behind: timedelta = timedelta(minutes=5)
+    untold: timedelta = timedelta(seconds=150)
 
 
 class Hub(Struct, frozen=True):
     """A hub. `log`, `seq`, `received_at`: its last record; `record_at`: when that was stored.
 
-    `ahead_at`, `ahead_by`: when its clock was ahead last, and by how much.
+    `ahead_at`, `ahead_by`: when its clock was ahead last, and by how much. `told`: how it said last
+    that it is, and when; it had no way to just before
+    `listened_at`.
     """
 
     name: str
@@ -50,6 +58,9 @@ class Hub(Struct, frozen=True):
     record_at: datetime | None
     ahead_at: datetime | None = None
     ahead_by: timedelta | None = None
+    told_at: datetime | None = None
+    told: SiteState | None = None
+    listened_at: datetime | None = None
 
     @property
     def lag(self) -> timedelta | None:
@@ -60,16 +71,21 @@ class Hub(Struct, frozen=True):
 
     def note(self, now: datetime) -> str:
         """Return what a person should know beside the state; "" if there is nothing."""
-        if self.ahead_at is None or self.ahead_by is None or now - self.ahead_at > _AHEAD_SHOWN:
-            return ""
-        by = timedelta(seconds=round(self.ahead_by.total_seconds()))
-        return f"clock was ahead by {by} on {self.ahead_at:%Y-%m-%d}"
+        notes = [] if self.told is None else list(self.told.problems)
+        if self.ahead_at and self.ahead_by and now - self.ahead_at <= _AHEAD_SHOWN:
+            by = timedelta(seconds=round(self.ahead_by.total_seconds()))
+            notes.append(f"clock was ahead by {by} on {self.ahead_at:%Y-%m-%d}")
+        return ", ".join(notes)
 
     def state(self, now: datetime, limits: Limits) -> HubState:
-        if self.seen_at is None:
+        heard = (self.seen_at, self.told_at, self.listened_at)
+        if not any(heard):
             return "never"
-        if now - self.seen_at > limits.silent:
+        silent = limits.silent if self.told is None else limits.untold
+        if now - max(filter(None, heard)) > silent:
             return "silent"
+        if self.told is not None and self.told.state != "ok":
+            return "unwell"
         return "behind" if self.lag is not None and self.lag > limits.behind else "current"
 
 

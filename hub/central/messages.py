@@ -17,6 +17,7 @@ from msgspec import Struct
 from hub.services.forwarding.erasures import MAX_RECORDS
 from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
+from hub.services.forwarding.nats.site_state import SiteState, state_subject
 from hub.store.targets.erased import MAX_EARLIER_LOGS, EarlierLog
 
 #: The centre's own trials of whether a stream takes anything, after the partition.
@@ -25,6 +26,9 @@ _SUBJECT = re.compile(
     rf"sitehub\.(?P<partition>\d{{1,2}})\.(?P<hub>{HUB_NAME})\.(?P<kind>[a-z]+)",
     re.ASCII,
 )
+_STATES = state_subject("")
+#: Of what deletes the value of a key.
+KV_OPERATION = "KV-Operation"
 _LOG_ID = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 #: A header that only servers write, into what they read from a stream.
@@ -131,6 +135,16 @@ class Trial(Struct, frozen=True):
     """What a centre has sent to see whether the stream takes anything."""
 
 
+class StateRow(Struct, frozen=True):
+    """How a hub is. `state`: None once it is forgotten. `at`: by the clock of the servers."""
+
+    hub: str
+    state: SiteState | None
+    at: datetime
+
+
+#: What is stored nowhere.
+Passing = Trial | StateRow
 Row = RecordRow | AlarmRow | GapRow | ErasureRow | LogRow | PictureFile
 
 
@@ -172,8 +186,10 @@ class _Log(Struct, frozen=True):
 
 def row_of(
     subject: str, headers: Mapping[str, str], payload: bytes, sent_at: datetime = EPOCH
-) -> Row | Trial:
+) -> Row | Passing:
     """Return what a message says. `sent_at`: when the servers got it. Raises Unreadable."""
+    if subject.startswith(_STATES):
+        return _state(subject.removeprefix(_STATES), headers, payload, sent_at)
     found = _SUBJECT.fullmatch(subject)
     if found is None or int(found["partition"]) >= PARTITIONS:
         raise Unreadable("a subject that no hub has")
@@ -204,6 +220,21 @@ def row_of(
     except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
         raise Unreadable(str(error)) from error
     raise Unreadable("a kind of message that this version does not know")
+
+
+def _state(hub: str, headers: Mapping[str, str], payload: bytes, sent_at: datetime) -> StateRow:
+    if ANSWERED in headers or not re.fullmatch(HUB_NAME, hub, re.ASCII):
+        raise Unreadable("a state that no hub has told")
+    if headers.get(KV_OPERATION):
+        return StateRow(hub, None, sent_at)
+    try:
+        state = msgspec.json.decode(payload, type=SiteState)
+        times = (state.at, state.last_backup, state.certificate_ends, state.identity_ends)
+        for time in filter(None, times):
+            _utc(time)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
+    return StateRow(hub, state, sent_at)
 
 
 def _record(sender: Sender, payload: bytes) -> RecordRow:

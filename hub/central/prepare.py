@@ -10,7 +10,7 @@ from typing import TypeVar
 import trio
 from msgspec import Struct
 
-from hub.central.reader import Consumed, Reader, Servers, open_reader
+from hub.central.reader import Consumed, Reader, Servers, Take, open_reader
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.nats.stream import find_stream, has_batches
 from hub.services.forwarding.sender import TryLater
@@ -77,8 +77,10 @@ async def read_again(servers: Servers, streams: Sequence[str], since: datetime |
             await _patiently(reader, partial(reader.begin_again, stream, since))
 
 
-async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, Consumed]:
-    """Return how far each stream that is consumed is stored.
+async def read_streams(
+    servers: Servers, put_state: Take, seconds: float = 20
+) -> dict[str, Consumed]:
+    """Return how far each stream that is consumed is stored; give `put_state` the states of hubs.
 
     Raises TryLater in an exception group, trio.TooSlowError.
     """
@@ -89,4 +91,5 @@ async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, Consu
                 info = await reader.consumed(stream)
                 if info.error is None:
                     found[stream] = info
+            await reader.read_states(put_state)
     return found

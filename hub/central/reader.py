@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from nats.aio.msg import Msg
 
-from hub.central.messages import TRIAL
+from hub.central.messages import KV_OPERATION, TRIAL
 from hub.central.received import Received, read_message
 from hub.errors import StartFault
 from hub.folding import visible
@@ -29,6 +29,8 @@ from hub.services.forwarding.nats.connection import ApiError, Login, NatsConnect
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import Message
+from hub.services.forwarding.nats.site_state import BUCKET_CONFIG, STATES, state_subject
+from hub.services.forwarding.nats.stream import find_stream
 from hub.services.forwarding.sender import TryLater
 
 #: The durable consumer of each stream.
@@ -58,7 +60,15 @@ _CONFIG = {
     "max_ack_pending": _MAX_ACK_PENDING,
     "deliver_policy": "all",
 }
-
+#: Of who reads the states: each for itself.
+_STATES_CONFIG: dict[str, object] = {
+    "ack_policy": "none",
+    "deliver_policy": "last_per_subject",
+    "filter_subject": state_subject("*"),
+    "inactive_threshold": 60 * _NS,
+    "mem_storage": True,
+    "num_replicas": 1,
+}
 
 Take = Callable[[Received], None]
 _Answer = TypeVar("_Answer", bound=Struct)
@@ -112,7 +122,9 @@ class _Stream(Struct, frozen=True):
 class Reader(NatsConnection):
     """An open connection that takes messages. Use `open_reader`."""
 
-    async def consume(self, stream: str, wait_room: WaitRoom, put: Take) -> None:
+    async def consume(
+        self, stream: str, wait_room: WaitRoom, put: Take, consumer: str = CONSUMER
+    ) -> None:
         """Give what comes in a stream to `put`; ask for more once there is room.
 
         Raises TryLater, StreamGone.
@@ -124,7 +136,7 @@ class Reader(NatsConnection):
         while True:
             await wait_room()
             pull.begin()
-            await self._run(self._ask_next, (stream, inbox), 10)
+            await self._run(self._ask_next, (stream, consumer, inbox), 10)
             await self._until_over(pull)
             if pull.is_gone:
                 raise StreamGone
@@ -133,6 +145,47 @@ class Reader(NatsConnection):
                     # The servers may take more than when the connection was opened.
                     raise TryLater(f"stream {stream}: {pull.refusal}")
                 await trio.sleep(_PAUSE_SECONDS)
+
+    async def follow_states(self, put: Take) -> None:
+        """Give what each hub has told last to `put`, and what they tell from now on.
+
+        Returns when the bucket is gone. Raises TryLater.
+        """
+        name, _ = await self._states()
+        with suppress(StreamGone):
+            await self.consume(STATES, trio.lowlevel.checkpoint, put, name)
+
+    async def read_states(self, put: Take) -> None:
+        """Give what each hub has told last to `put`. Raises TryLater."""
+        name, left = await self._states()
+        with trio.CancelScope() as scope:
+
+            def count(message: Received) -> None:
+                nonlocal left
+                put(message)
+                left -= 1
+                if left <= 0:
+                    scope.cancel()
+
+            if left:
+                await self.consume(STATES, trio.lowlevel.checkpoint, count, name)
+
+    async def _states(self) -> tuple[str, int]:
+        """Make a consumer for the states of hubs; return its name and how many there are."""
+        await find_stream(self, STATES, state_subject("*"), BUCKET_CONFIG)
+        config = {**_STATES_CONFIG, "name": f"sitehub-{secrets.token_hex(8)}"}
+        body = msgspec.json.encode({"stream_name": STATES, "config": config})
+        found = await self._ask(f"CONSUMER.CREATE.{STATES}.{config['name']}", body)
+        if found.error is not None:
+            raise TryLater(f"{STATES}: {found.error.reason}")
+        return str(config["name"]), found.num_pending
+
+    async def forget_state(self, hub: str) -> None:
+        """Let the servers keep nothing of what a hub has told. Raises TryLater."""
+        await find_stream(self, STATES, state_subject("*"), BUCKET_CONFIG)
+        ack = await self.publish(Message(state_subject(hub), {KV_OPERATION: "DEL"}, b""))
+        if ack.error is not None:
+            raise TryLater(f"{STATES}: {ack.error.reason}")
 
     async def prepare(self, stream: str) -> Consumed | None:
         """Return how far the consumer of a stream is; make it if it is missing.
@@ -212,7 +265,7 @@ class Reader(NatsConnection):
         await self._client.subscribe(inbox, cb=pull.receive)
 
     async def _ask_next(self, what: Any, seconds: float) -> None:
-        stream, inbox = what
+        stream, consumer, inbox = what
         body = msgspec.json.encode(
             {
                 "batch": _PULL_MESSAGES,
@@ -222,7 +275,7 @@ class Reader(NatsConnection):
                 "idle_heartbeat": _HEARTBEAT_SECONDS * _NS,
             }
         )
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{CONSUMER}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         await self._client.publish(subject, body, reply=inbox)
 
     async def _acknowledge(self, messages: Sequence[Received], seconds: float) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from hub.central.messages import EPOCH, Row, Trial, Unreadable, row_of
+from hub.central.messages import EPOCH, Passing, Row, Unreadable, row_of
 
 
 class Received(Struct, frozen=True):
@@ -19,7 +19,7 @@ class Received(Struct, frozen=True):
     headers: Mapping[str, str]
     payload: bytes
     reply: str
-    row: Row | Trial | None
+    row: Row | Passing | None
     reason: str = ""
 
     @property
@@ -32,7 +32,7 @@ def read_message(
     stream: str, subject: str, headers: Mapping[str, str], payload: bytes, reply: str
 ) -> Received:
     """Return a message with what it says, or why that is not known."""
-    row: Row | Trial | None = None
+    row: Row | Passing | None = None
     reason = ""
     stream_seq, sent_at = _place(reply)
     try:

@@ -75,7 +75,8 @@ def _limit_options(command: F) -> F:
             default=60.0,
             show_default=True,
             metavar="MINUTES",
-            help="A hub is silent if nothing of it was stored for so long.",
+            help="A hub that does not tell how it is, is silent if nothing of it was stored for so "
+            "long.",
         ),
     ):
         command = option(command)
@@ -240,7 +241,7 @@ def _serve(
 
     kept = None if pictures is None else PictureFolder(pictures)
     centre = Centre(_servers(folder), partial(open_database, database, kept), limits)
-    with health_server(address, centre.health):
+    with health_server(address, centre.health, centre.fleet):
         _run(partial(_until_signal, centre.run))
 
 
@@ -252,20 +253,26 @@ def _serve(
 def status(
     folder: Path, database: str, as_json: bool, silent_after: float, behind_after: float
 ) -> None:
-    """Show which hubs are silent or behind, and what is not stored yet."""
+    """Show how each hub is, and what is not stored yet.
+
+    A hub tells each minute how it is; TOLD says how long ago, so that one that is off, and silent,
+    is told from one that nobody has walked by, whose LAST RECORD is old.
+    """
     from functools import partial
 
     from hub.central.database import open_database
+    from hub.central.fleet import Fleet
     from hub.central.hubs import utc_now
     from hub.central.prepare import read_streams
     from hub.cli.output import print_json, print_line, print_table
     from hub.services.forwarding.nats.address import stream_of
 
     limits, now = _limits(silent_after, behind_after), utc_now()
-    streams = _run(partial(read_streams, _servers(folder)))
+    fleet = Fleet()
+    streams = _run(partial(read_streams, _servers(folder), fleet.take))
     store = _trying(lambda: open_database(database, None))
     try:
-        hubs = _trying(store.hubs)
+        hubs = fleet.joined(_trying(store.hubs))
         lost = _trying(lambda: store.note_streams(streams))
     finally:
         store.close()
@@ -273,7 +280,7 @@ def status(
     if as_json:
         print_json(
             {
-                "hubs": [_listed(hub, hub.state(now, limits)) for hub in hubs],
+                "hubs": [_listed(hub, hub.state(now, limits), now) for hub in hubs],
                 "streams": [
                     {
                         "stream": name,
@@ -288,8 +295,11 @@ def status(
         )
         return
     print_table(
-        ("HUB", "STREAM", "STATE", "LAST SEEN", "LAST RECORD", "LAG", "NOTE"),
-        [(*_row(hub, hub.state(now, limits)), hub.note(now)) for hub in hubs],
+        (
+            *("HUB", "STATE", "TOLD", "VERSION", "CAMERAS", "DISK", "BACKUP"),
+            *("ALARMS", "LAST RECORD", "LAG", "NOTE"),
+        ),
+        [_row(hub, hub.state(now, limits), now) for hub in hubs],
     )
     for name in missing:
         print_line(f'{name} is missing, and hubs send to it: run "sitehub central prepare"')
@@ -331,25 +341,62 @@ def read_again(folder: Path, streams: tuple[str, ...], since: datetime | None) -
     print_line(f"{', '.join(streams) or 'all streams'}: centres read them again")
 
 
-def _row(hub: Hub, state: str) -> tuple[str, ...]:
+def _row(hub: Hub, state: str, now: datetime) -> tuple[str, ...]:
+    from hub.folding import visible
+
     lag = "" if hub.lag is None else f"{hub.lag.total_seconds():.1f} s"
-    seen = "" if hub.seen_at is None else f"{hub.seen_at:%Y-%m-%d %H:%M:%S}Z"
-    return (hub.name, str(hub.partition), state, seen, str(hub.seq or ""), lag)
+    told, cells = hub.told, ("",) * 5
+    if told is not None:
+        counts = {
+            "off": told.cameras_offline - told.cameras_refused,
+            "refused": told.cameras_refused,
+            "waiting": told.cameras_waiting,
+        }
+        others = "".join(f", {count} {name}" for name, count in counts.items() if count > 0)
+        days = "" if told.days_left is None else f", full in {told.days_left:.0f} d"
+        free = "" if told.disk_free is None else f"{told.disk_free / 1e9:.0f} GB"
+        cells = (
+            visible(told.version),
+            f"{told.cameras_online} on{others}",
+            f"{free}{days}",
+            "none" if told.last_backup is None else _age(now - told.last_backup),
+            str(told.alarms_new or ""),
+        )
+    ages = (_age(now - hub.told_at) if hub.told_at else "", *cells)
+    last = _age(now - hub.received_at) if hub.received_at else ""
+    return (hub.name, state, *ages, last, lag, hub.note(now))
 
 
-def _listed(hub: Hub, state: str) -> dict[str, object]:
+def _age(age: timedelta) -> str:
+    """Return how old something is, in the largest unit of which it has two."""
+    seconds = max(0, round(age.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _listed(hub: Hub, state: str, now: datetime) -> dict[str, object]:
     from msgspec.structs import asdict
 
-    lag = None if hub.lag is None else round(hub.lag.total_seconds(), 3)
-    ahead = None if hub.ahead_by is None else round(hub.ahead_by.total_seconds(), 3)
+    def seconds(span: timedelta | None) -> float | None:
+        return None if span is None else round(span.total_seconds(), 3)
+
     found = {name: value for name, value in asdict(hub).items() if name != "ahead_by"}
-    return {**found, "ahead_seconds": ahead, "state": state, "lag_seconds": lag}
+    del found["listened_at"]
+    return {
+        **found,
+        "state": state,
+        "told_seconds": seconds(None if hub.told_at is None else now - hub.told_at),
+        "ahead_seconds": seconds(hub.ahead_by),
+        "lag_seconds": seconds(hub.lag),
+    }
 
 
 def _limits(silent_after: float, behind_after: float) -> Limits:
     from hub.central.hubs import Limits
 
-    return Limits(timedelta(minutes=silent_after), timedelta(minutes=behind_after))
+    return Limits(silent=timedelta(minutes=silent_after), behind=timedelta(minutes=behind_after))
 
 
 def _servers(folder: Path) -> Servers:

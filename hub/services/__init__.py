@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Services:
 
     def parts(self) -> Parts:
         """Return what runs in the background, in the order in which it starts."""
+        # Imported here: the command line knows this package, and has no use for that.
+        from hub.services.upkeep.centre_notice import tell_centres
+
         yield "watching the clock", self.core.clock.run
         yield "the jobs", self.jobs.run
         yield from self.cameras.parts()
@@ -59,3 +63,4 @@ class Services:
         yield from self.records.parts()
         yield from self.forwarding.parts()
         yield from self.upkeep.parts()
+        yield "telling the centre of many sites", partial(tell_centres, self)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from hub.central.received import Received, read_message
 from hub.services.forwarding.nats.messages import digest_of
+from hub.services.forwarding.nats.site_state import STATES, SiteState, state_subject
 
+NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 LOG = "0a" * 16
 STREAM = "SITEHUB_3"
 
@@ -66,6 +69,19 @@ def gap(first: int, last: int, reason: str = "deleted", log: str = LOG) -> Recei
 
 def erasure(*ranges: tuple[int, int], hub: str = "site-1", log: str = LOG) -> Received:
     return message("erasure", {"seqs": ranges, "number": 1, "log": log, "hub": hub}, hub, log)
+
+
+def state(hub: str = "site-1", at: int = 0, **fields: Any) -> Received:
+    """How a hub is. `at`: seconds after NOW, by the clock of the servers and its own."""
+    moment = NOW + timedelta(seconds=at)
+    body = msgspec.json.encode(SiteState(**{"at": moment, "partition": 3} | fields))
+    return state_message(hub, body, at)
+
+
+def state_message(hub: str, body: bytes, at: int = 0, **headers: str) -> Received:
+    ns = int((NOW + timedelta(seconds=at)).timestamp() * 1e9)
+    reply = f"$JS.ACK.{STATES}.sitehub-1.1.7.7.{ns}.0"
+    return read_message(STATES, state_subject(hub), headers, body, reply)
 
 
 def message(

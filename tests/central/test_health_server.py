@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 
 from hub.central.centre import Health
+from hub.central.fleet import Fleet
 from hub.central.health_server import health_server
 from hub.errors import StartFault
 
@@ -26,7 +27,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
 
 def test_it_answers_200_once_both_sides_work() -> None:
     health = Health()
-    with health_server(LOOPBACK, health) as port:
+    with health_server(LOOPBACK, health, Fleet()) as port:
         status, body = ask(port, "/healthz")
         assert status == 503
         assert json.loads(body) == {
@@ -49,7 +50,7 @@ def test_it_answers_200_once_both_sides_work() -> None:
 
 
 def test_it_tells_prometheus_what_it_counts() -> None:
-    with health_server(LOOPBACK, Health()) as port:
+    with health_server(LOOPBACK, Health(), Fleet()) as port:
         status, body = ask(port, "/metrics")
         assert status == 200
         assert "# TYPE sitehub_central_records_total counter" in body
@@ -58,8 +59,8 @@ def test_it_tells_prometheus_what_it_counts() -> None:
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with (
-        health_server(LOOPBACK, Health()) as port,
+        health_server(LOOPBACK, Health(), Fleet()) as port,
         pytest.raises(StartFault, match=f"--listen 127.0.0.1:{port}: "),
-        health_server(("127.0.0.1", port), Health()),
+        health_server(("127.0.0.1", port), Health(), Fleet()),
     ):
         pass

@@ -46,7 +46,7 @@ def test_what_counts_as_silent_and_behind_can_be_chosen() -> None:
 def test_hubs_are_counted_by_state() -> None:
     hubs = [hub(None), hub(10), hub(20), hub(10, lag=600)]
     found = count_states(hubs, NOW, Limits())
-    assert found == {"never": 1, "silent": 0, "behind": 1, "current": 2}
+    assert found == {"never": 1, "silent": 0, "unwell": 0, "behind": 1, "current": 2}
 
 
 def test_a_clock_that_was_ahead_is_told_for_a_week() -> None:

@@ -13,15 +13,47 @@ from typing import Any
 import pytest
 
 from hub.central import metrics
+from hub.central.fleet import exposition
 from hub.central.folder import enrol, make_folder
 
 FOLDER = Path(__file__).parent.parent.parent / "packaging" / "central"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))
 
 
+RULES, TESTS = FOLDER / "sitehub-central.rules.yml", FOLDER / "sitehub-central.rules.test.yml"
+
+
+def known_metrics() -> set[str]:
+    scrape = metrics.exposition() + exposition([])
+    known = set(re.findall(r"^# TYPE (\w+) ", scrape.decode(), re.MULTILINE))
+    return known | {f"{name}_bucket" for name in known}
+
+
+def test_the_rules_name_what_a_centre_tells() -> None:
+    for path in (RULES, TESTS):
+        named = set(re.findall(r"\bsitehub_\w+", path.read_text("utf-8")))
+        assert len(named) > 10
+        assert named <= known_metrics()
+
+
+def test_each_alert_has_its_test_and_says_what_to_do() -> None:
+    rules = RULES.read_text("utf-8")
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    assert len(alerts) == len(set(alerts)) == rules.count("description:")
+    assert set(re.findall(r"alertname: (\w+)|alertname=\"(\w+)\"", TESTS.read_text("utf-8"))) >= {
+        ("", alert) for alert in alerts
+    }
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+@pytest.mark.parametrize("words", [("check", RULES), ("test", TESTS)])
+def test_each_alert_fires_when_it_must_and_not_before(words: tuple[str, Path]) -> None:
+    done = subprocess.run(["promtool", words[0], "rules", str(words[1])], capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_dashboard_shows_what_a_centre_tells() -> None:
-    known = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition().decode(), re.MULTILINE))
-    known |= {f"{name}_bucket" for name in known}
+    known = known_metrics()
     expressions = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
     named = set(re.findall(r"\bsitehub_\w+", " ".join(expressions)))
     assert named <= known

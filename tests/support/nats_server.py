@@ -66,6 +66,11 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def configure(self, config: str = "") -> None:
         """Set what comes beside the port and JetStream; for the next start."""
         store = (self._folder / "js").as_posix()

@@ -148,6 +148,8 @@ class Forecasts:
         self._settings = core.settings
         #: Samples of days that are over, by the day and its last seq.
         self._samples: dict[tuple[str, int], dict[RecordKind, KindSample]] = {}
+        #: What was found last.
+        self.last: Forecast | None = None
 
     async def read(self) -> Forecast:
         """Measure and forecast. Raises CannotStoreNow, TooManyRequests."""
@@ -168,7 +170,7 @@ class Forecasts:
             room=0 if disk.free is None else disk.free - disk.needed,
             age=(today - min((found for found, _ in days), default=today)).days,
         )
-        found = forecast(measured, self._settings.current.store)
+        self.last = found = forecast(measured, self._settings.current.store)
         _export(found)
         return found
 

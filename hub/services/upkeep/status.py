@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from hub import __version__
+from hub.services.problems import HealthReason
 from hub.services.urls import dashboard_urls, device_urls
 from hub.wire.times import format_rfc3339
 
@@ -85,12 +86,13 @@ class HubStatus(Struct, frozen=True, kw_only=True):
 
 async def read_status(services: Services) -> HubStatus:
     """Return the status of the running hub."""
+    reasons = services.upkeep.health.reasons()
     problems = [
         Problem(one.code, "fault" if one.is_fault else "notice", one.text, one.advice)
-        for one in services.upkeep.health.reasons()
+        for one in reasons
     ]
     return HubStatus(
-        state=_state(problems),
+        state=state_of(reasons),
         version=__version__,
         since=_moment(round(services.upkeep.figures.started_at * 1000)),
         site=services.core.site.name(),
@@ -111,8 +113,9 @@ def camera_counts(services: Services) -> CameraCounts:
     return CameraCounts(states["online"], states["offline"], states["disabled"], waiting)
 
 
-def _state(problems: list[Problem]) -> HubState:
-    faults = [one.code for one in problems if one.severity == "fault"]
+def state_of(reasons: Sequence[HealthReason]) -> HubState:
+    """Return the state of a running hub with these problems."""
+    faults = [one.code for one in reasons if one.is_fault]
     if "starting" in faults:
         return "starting"
     return "unwell" if faults else "ok"

@@ -130,6 +130,8 @@ class NatsConnection:
         self._loop = loop
         self._client = _Client(wants_tls=wants_tls)
         self._reason: Reason | None = None
+        #: The subject of what was told, and whether that is permitted as far as is known.
+        self._told, self._may_tell = "", True
         #: Done when nothing more can come.
         self._broken: asyncio.Future[None] = loop.create_future()
         self._end = trio.Event()
@@ -163,6 +165,12 @@ class NatsConnection:
     async def publish_batch(self, messages: Sequence[Message]) -> Ack:
         """Publish messages of which the last one has the header of a commit."""
         return _ack(await self._run(self._publish_batch, messages, _BATCH_SECONDS))
+
+    async def tell(self, message: Message) -> None:
+        """Publish something that nobody acknowledges, unless it was found not to be permitted."""
+        if self._may_tell:
+            self._told = message.subject
+            await self._run(self._publish, message, _ANSWER_SECONDS)
 
     async def aclose(self) -> None:
         """Close the connection, within seconds."""
@@ -199,6 +207,11 @@ class NatsConnection:
             message.subject, message.payload, timeout=seconds, headers=message.headers or None
         )
         return _reply(answer)
+
+    async def _publish(self, message: Message, seconds: float) -> None:
+        await self._client.publish(
+            message.subject, message.payload, headers=message.headers or None
+        )
 
     async def _publish_batch(self, messages: Sequence[Message], seconds: float) -> NatsReply:
         for message in messages[:-1]:
@@ -237,6 +250,10 @@ class NatsConnection:
 
     async def _note(self, error: Exception) -> None:
         """Note what the client tells of."""
+        if self._told and f'publish to "{self._told}"'.casefold() in str(error).casefold():
+            # Of servers with the accounts of an earlier version: all else goes on.
+            self._may_tell = False
+            return
         self._reason = _reason_of(error)
         # Also what was not permitted: it gets no answer.
         if self._client.is_connected:

@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,6 +54,15 @@ def load_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
     with _readable(f"{cert}\n{key}\n".encode("ascii")) as path:
         # The password: a key that needs one would ask for it on the terminal.
         context.load_cert_chain(path, password="")
+
+
+def end_of(cert: str) -> datetime | None:
+    """Return when a certificate, given as PEM, expires; None if there is none."""
+    if not cert:
+        return None
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(cert.encode("ascii")).not_valid_after_utc
 
 
 @contextmanager

@@ -5,16 +5,18 @@
 which a later one replaces an earlier one. `.gap`: records that will never come. `.erasure`: records
 to erase, or a person. `.log`: which log the hub has now, and which earlier ones it continues; also
 a sign of life. Only records are there exactly once; the others may be repeated.
+`$KV.sitehub-state.<hub>`: how the hub is, see `site_state`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.nats.address import stream_of
@@ -22,6 +24,9 @@ from hub.services.forwarding.sender import AlarmItem, ErasureItem, GapItem, Item
 from hub.store.media.pictures import StoredPicture
 from hub.store.targets.erased import EarlierLog
 from hub.wire.uploads.records import render
+
+if TYPE_CHECKING:
+    from hub.services.forwarding.nats.site_state import SiteState
 
 SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
 PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
@@ -94,6 +99,14 @@ class Messages:
             fields = {"earlier": earlier, "log": self.log_id, "hub": self._hub}
             self._announcement = self._message("log", msgspec.json.encode(fields))
         return self._announcement
+
+    def state(self, state: SiteState, partition: int, cert: str) -> Message:
+        """Return what says how the hub is. `cert`: what it shows to the servers, as PEM."""
+        from hub.services.forwarding.nats.identity import end_of
+        from hub.services.forwarding.nats.site_state import state_subject
+
+        state = replace(state, partition=partition, identity_ends=end_of(cert))
+        return Message(state_subject(self._hub), {}, msgspec.json.encode(state))
 
     async def _record(self, item: RecordItem) -> list[Message]:
         record = item.record

@@ -11,7 +11,7 @@ import secrets
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
@@ -45,6 +45,7 @@ from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:
     from hub.services.forwarding.nats.connection import ApiError, NatsConnection
+    from hub.services.forwarding.nats.site_state import SiteState
     from hub.services.forwarding.nats.stream import LastMessage, NatsStream
 
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
@@ -100,6 +101,8 @@ class NatsSender:
         #: Whether the stream was asked, and what it was then taken to need no more.
         self._is_placed, self._floor = False, 0
         self._others = self._wrong = 0
+        #: What says how the hub is; None before that is known.
+        self._state: Message | None = None
         #: What the server is, and how records go there; None before the first connection.
         self.about: Reason | None = None
         #: The last attempts, the newest last.
@@ -160,6 +163,16 @@ class NatsSender:
                 return failure.reason
         return Reason("it is not connected")
 
+    async def tell(self, state: SiteState) -> None:
+        """Tell how the hub is, or once there is a connection. Whether it arrives is not told."""
+        self._state = self._messages.state(state, self._options.partition, self._options.cert)
+        await self._tell_state()
+
+    async def _tell_state(self) -> None:
+        if self._connection is not None and self._state is not None:
+            with suppress(TryLater):
+                await self._connection.tell(self._state)
+
     async def _announce(self) -> None:
         """Tell which log this is, before anything of it, and then as a sign of life."""
         message = await self._messages.announcement()
@@ -217,6 +230,8 @@ class NatsSender:
                 options.hub,
                 wants_tls=is_encrypted(options.url),
             )
+            # At once: what comes next may fail again and again.
+            await self._tell_state()
         connection = self._connection
         subjects = f"sitehub.{self._options.partition}.>"
         name = self._messages.stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -91,12 +92,17 @@ def has_batches(connection: NatsConnection, stream: NatsStream) -> bool:
     return _version(connection) >= _BATCH_VERSION and stream.config.allow_atomic
 
 
-async def find_stream(connection: NatsConnection, name: str, subjects: str) -> NatsStream:
-    """Return a stream; make it if it is missing and this hub is allowed to. Raises TryLater."""
+async def find_stream(
+    connection: NatsConnection, name: str, subjects: str, own: Mapping[str, object] = {}
+) -> NatsStream:
+    """Return a stream; make it if it is missing and this hub is allowed to. Raises TryLater.
+
+    `own`: how it differs from a stream of records.
+    """
     info = await _ask(connection, f"STREAM.INFO.{name}", b"", _Info)
     if info.error is not None and info.error.err_code == _NOT_FOUND:
         try:
-            info = await _make(connection, name, subjects)
+            info = await _make(connection, name, subjects, own)
         except TryLater as failure:
             raise TryLater(
                 "stream %(stream)s is missing and cannot be made: %(why)s",
@@ -139,12 +145,14 @@ async def _last_of_leader(
         raise TryLater("what it answered makes no sense") from error
 
 
-async def _make(connection: NatsConnection, name: str, subjects: str) -> _Info:
+async def _make(
+    connection: NatsConnection, name: str, subjects: str, own: Mapping[str, object]
+) -> _Info:
     """Make a stream, on three servers if there are so many."""
     info = _Info()
     for replicas in (3, 1):
-        config = msgspec.json.encode(_config(connection, name, subjects, replicas))
-        info = await _ask(connection, f"STREAM.CREATE.{name}", config, _Info)
+        config = {**_config(connection, name, subjects, replicas), **own}
+        info = await _ask(connection, f"STREAM.CREATE.{name}", msgspec.json.encode(config), _Info)
         if info.error is None:
             break
     return info

@@ -1,0 +1,68 @@
+"""How a hub is, as it tells the owner of many sites: servers keep what each hub has told last.
+
+It is a bucket of keys and values, `nats kv get sitehub-state <hub>`, and names no person.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+BUCKET = "sitehub-state"
+STATES = f"KV_{BUCKET}"
+#: Of one hub's state, which servers hold to.
+MAX_STATE_BYTES = 4096
+MAX_PROBLEMS = 40
+
+#: Of the stream that is the bucket, where it differs from one of records.
+BUCKET_CONFIG: dict[str, object] = {
+    "max_msgs_per_subject": 1,
+    "max_msg_size": MAX_STATE_BYTES,
+    "max_age": 0,
+    "allow_atomic": False,
+}
+
+Word = Annotated[str, Meta(max_length=80)]
+Code = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class SiteState(Struct, frozen=True, kw_only=True):
+    """A hub as it is. `at`: by its own clock. Sizes in bytes; what is not known is None.
+
+    `state`: as `sitehub status` tells it. `problems`: ids of those on its page *Health*, the worst
+    first. `cameras_refused`: those of the offline ones that try; `cameras_waiting`: unknown ones
+    that wait to be let in. `days_left`: until its disk is full, if that comes before anything else.
+    `people_waiting`: changes of people that cameras do not have yet. `certificate_ends`: of its
+    pages; `identity_ends`: of what it shows to these servers.
+    """
+
+    at: datetime
+    partition: Annotated[int, Meta(ge=0, le=15)] = 0
+    version: Word = ""
+    schema: Count = 0
+    site: Word = ""
+    state: Code = "ok"
+    problems: Annotated[tuple[Code, ...], Meta(max_length=MAX_PROBLEMS)] = ()
+    cameras_online: Count = 0
+    cameras_offline: Count = 0
+    cameras_refused: Count = 0
+    cameras_disabled: Count = 0
+    cameras_waiting: Count = 0
+    last_seq: Count = 0
+    alarms_new: Count = 0
+    people_waiting: Count = 0
+    targets_waiting: Count = 0
+    targets_held: Count = 0
+    disk_free: Count | None = None
+    days_left: Annotated[float, Meta(ge=0, le=1e6)] | None = None
+    last_backup: datetime | None = None
+    certificate_ends: datetime | None = None
+    identity_ends: datetime | None = None
+
+
+def state_subject(hub: str) -> str:
+    """Return the subject of a hub's state."""
+    return f"$KV.{BUCKET}.{hub}"
