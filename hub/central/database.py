@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+from msgspec import Struct
 from msgspec.structs import replace
 from psycopg import errors
 
@@ -111,28 +113,48 @@ _UNREADABLE = """
 INSERT INTO sitehub.unreadable (stream, stream_seq, subject, headers, payload, reason)
 VALUES (%s, %s, %s, %s, %s, %s)
 """
-_SEEN = """
-INSERT INTO sitehub.hub (name, partition, seen_at) VALUES (%s, %s, clock_timestamp())
-ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, seen_at = excluded.seen_at
+# One row for each hub, as it was some seconds ago. Of the log of the hub, the highest seq: what is
+# sent once more is older. Where hubs do not say which log that is, the later record counts. In the
+# order of the names, so that two centres do not wait for each other.
+_NOTE_HUBS = """
+INSERT INTO sitehub.hub AS hub (name, partition, seen_at, log, seq, received_at, record_at)
+SELECT name, partition, noted_at, log, seq, at, CASE WHEN log <> '' THEN noted_at END
+FROM unnest(%s::text[], %s::text[], %s::smallint[], %s::bigint[], %s::timestamptz[], %s::float8[])
+    AS came (name, log, partition, seq, at, ago),
+    LATERAL (SELECT clock_timestamp() - make_interval(secs => ago)) AS time (noted_at)
+ORDER BY name
+ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, seen_at = excluded.seen_at,
+(log, seq, received_at, record_at) = (
+    SELECT CASE WHEN is_new THEN excluded.log ELSE hub.log END,
+        CASE WHEN is_new THEN excluded.seq ELSE hub.seq END,
+        CASE WHEN is_new THEN excluded.received_at ELSE hub.received_at END,
+        CASE WHEN is_new THEN excluded.record_at ELSE hub.record_at END
+    FROM (SELECT CASE
+        WHEN excluded.log = '' THEN false
+        WHEN hub.log = excluded.log THEN hub.seq <= excluded.seq
+        WHEN EXISTS (SELECT 1 FROM sitehub.log WHERE hub = excluded.name AND ended_at IS NULL)
+            THEN EXISTS (
+                SELECT 1 FROM sitehub.log
+                WHERE hub = excluded.name AND log = excluded.log AND ended_at IS NULL
+            )
+        ELSE hub.received_at IS NULL OR hub.received_at <= excluded.received_at END
+    ) AS compared (is_new)
+)
 """
-# Of the log of the hub, the highest seq: what is sent once more is older. Where hubs do not say
-# which log that is, the later record counts.
-_REACHED = """
-UPDATE sitehub.hub AS hub
-SET log = %(log)s, seq = %(seq)s, received_at = %(at)s, record_at = clock_timestamp()
-WHERE name = %(hub)s AND CASE
-    WHEN hub.log = %(log)s THEN hub.seq <= %(seq)s
-    WHEN EXISTS (SELECT 1 FROM sitehub.log WHERE hub = %(hub)s AND ended_at IS NULL)
-        THEN EXISTS (
-            SELECT 1 FROM sitehub.log WHERE hub = %(hub)s AND log = %(log)s AND ended_at IS NULL
-        )
-    ELSE received_at IS NULL OR received_at <= %(at)s END
-"""
-
-
 _NOTE_AHEAD = "UPDATE sitehub.hub SET ahead_at = clock_timestamp(), ahead_by = %s WHERE name = %s"
+#: Of more hubs, how far they are is written this often, rather than with each transaction.
+_FEW_HUBS, _NOTE_SECONDS = 200, 2.0
 #: Clocks that are in order differ by less.
 _AHEAD = timedelta(minutes=1)
+
+
+class _Place(Struct, frozen=True):
+    """How far a hub is: its last record of a log. `at`: when that was stored, by time.monotonic."""
+
+    partition: int
+    seq: int
+    received_at: datetime | None
+    at: float
 
 
 class _MustBeAlone(Exception):
@@ -147,12 +169,16 @@ class Database:
         #: None: pictures are not kept.
         self._pictures = pictures
         self._months: set[Month] = set()
+        #: By hub and log, or "": how far hubs are, as far as it is not written, and when that was.
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._noted_at = 0.0
 
     def store(self, messages: Sequence[Received]) -> Counts:
         """Store messages, all or none. Raises TryLater; then close this."""
         try:
             self._make_tables(messages)
             counts = self._store_in_one(messages)
+            self._note_hubs()
             self._erase_people(messages)
             return counts
         except psycopg.Error as error:
@@ -176,6 +202,7 @@ class Database:
     def hubs(self) -> list[Hub]:
         """Return all hubs. Raises TryLater; then close this."""
         try:
+            self._note_hubs(is_due=True)
             return read_hubs(self.connection)
         except psycopg.Error as error:
             raise TryLater(f"PostgreSQL: {_text(error)}") from error
@@ -242,7 +269,7 @@ class Database:
         self._store_gaps(gaps)
         self._store_unreadable(unreadable)
         erase(self.connection, kept_erasures(erasures, lineage), self._pictures)
-        self._note_hubs([row.sender for row in rows], records)
+        self._gather([row.sender for row in rows], records)
         note_stored(self.connection, highest((one.stream, one.stream_seq) for one in messages))
         return Counts(
             records=added,
@@ -332,28 +359,45 @@ class Database:
         ]
         self._execute_many(_UNREADABLE, rows)
 
-    def _note_hubs(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
-        """Note which hubs have sent something, and how far they are."""
-        last: dict[tuple[str, str], RecordRow] = {}
+    def _gather(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
+        """Note here which hubs have sent something, and how far they are."""
+        now = time.monotonic()
+        named = set()
         for row in records:
-            known = last.get(key := (row.sender.hub, row.sender.log))
+            key = (row.sender.hub, row.sender.log)
+            known = self._places.get(key)
             if known is None or row.seq >= known.seq:
-                last[key] = row
-        self._execute_many(_SEEN, sorted({(one.hub, one.partition) for one in senders}))
-        reached = [
-            {"hub": hub, "log": log, "seq": row.seq, "at": row.received_at}
-            for (hub, log), row in sorted(last.items())
-        ]
-        self._execute_many(_REACHED, reached)
-        self._note_ahead(last.values())
+                self._places[key] = _Place(row.sender.partition, row.seq, row.received_at, now)
+                named.add(row.sender.hub)
+        for one in senders:
+            if one.hub not in named:
+                self._places[one.hub, ""] = _Place(one.partition, 0, None, now)
 
-    def _note_ahead(self, records: Iterable[RecordRow]) -> None:
+    def _note_hubs(self, *, is_due: bool = False) -> None:
+        """Write how far hubs are. Of many not with each transaction, where it took half the time."""
+        now = time.monotonic()
+        if not is_due and len(self._places) > _FEW_HUBS and now - self._noted_at < _NOTE_SECONDS:
+            return
+        self._noted_at = now
+        while self._places:
+            # Nearly always all of them: a hub has one log at a time.
+            some = {key[0]: key for key in self._places}.values()
+            found = [(*key, self._places.pop(key)) for key in some]
+            rows = [
+                (hub, log_id, one.partition, one.seq, one.received_at, now - one.at)
+                for hub, log_id, one in found
+            ]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self.connection.execute(_NOTE_HUBS, columns)
+            self._note_ahead(found)
+
+    def _note_ahead(self, places: Iterable[tuple[str, str, _Place]]) -> None:
         """Note hubs that say that they received a record later than it is stored."""
         now = utc_now()
         ahead = {
-            row.sender.hub: row.received_at - now
-            for row in records
-            if row.received_at - now > _AHEAD
+            hub: one.received_at - now
+            for hub, _, one in places
+            if one.received_at is not None and one.received_at - now > _AHEAD
         }
         for hub, by in sorted(ahead.items()):
             limited(

@@ -274,3 +274,18 @@ def test_every_migration_follows_the_one_before(address: str) -> None:
     open_database(address, None).close()
     latest = max(_STEPS)
     assert rows(address, "SELECT number FROM sitehub.version") == [(latest,)]
+
+
+def test_how_far_many_hubs_are_is_written_once_for_some_transactions(address: str) -> None:
+    database = open_database(address, None)
+    names = [f"site-{number}" for number in range(300)]
+    for seq in (1, 2, 3):
+        database.store([record(seq, name) for name in names])
+    database.store([record(4, "site-7"), record(3, "site-7", log="0b")])
+    assert {hub.name: hub.seq for hub in database.hubs()} == {
+        name: 4 if name == "site-7" else 3 for name in names
+    }
+    # Once there are few, at once.
+    database.store([record(5, "site-7")])
+    assert rows(address, "SELECT seq FROM sitehub.hub WHERE name = 'site-7'") == [(5,)]
+    database.close()
