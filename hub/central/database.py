@@ -374,7 +374,7 @@ class Database:
                 self._places[one.hub, ""] = _Place(one.partition, 0, None, now)
 
     def _note_hubs(self, *, is_due: bool = False) -> None:
-        """Write how far hubs are. Of many not with each transaction, where it took half the time."""
+        """Write how far hubs are. Of many not with each transaction: that took half the time."""
         now = time.monotonic()
         if not is_due and len(self._places) > _FEW_HUBS and now - self._noted_at < _NOTE_SECONDS:
             return
