@@ -2,7 +2,8 @@
 
 `central.json` is who the centre is to the servers, in the form of a hub's file; `hubs.json` has the
 hubs that are enrolled. `accounts.conf` is made of both for the configuration of the servers.
-`ca.key`, `central.json`, `hubs.json` and, with passwords, `accounts.conf` are secret.
+`ca.key`, `central.json`, `hubs.json`, `reader.pgpass` and, with passwords, `accounts.conf` are
+secret.
 """
 
 from __future__ import annotations
@@ -131,6 +132,13 @@ def write_credentials(path: Path, credentials: TargetFile) -> None:
     _write(path, credentials)
 
 
+def write_reader(folder: Path, line: str) -> Path:
+    """Write how the database is read, a line of .pgpass; return its path. Raises StartFault."""
+    path = folder / "reader.pgpass"
+    _write_secret(path, f"{line}\n".encode())
+    return path
+
+
 def _identified(
     folder: Path, credentials: TargetFile, user: str, *, with_certificate: bool, serial: str = ""
 ) -> TargetFile:
@@ -155,9 +163,12 @@ def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:
 
 
 def _write(path: Path, value: Struct) -> None:
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    _write_secret(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def _write_secret(path: Path, data: bytes) -> None:
     try:
-        write_file(path, text + b"\n", SECRET)
+        write_file(path, data, SECRET)
     except OSError as error:
         raise StartFault(f"{path} cannot be written: {error.strerror}") from error
 

@@ -92,10 +92,7 @@ def note_people(connection: Any, erasures: Iterable[ErasureRow]) -> None:
 
 
 def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[ErasureRow]:
-    """Return what records there are of people, by the logs under which they are kept.
-
-    Without an index on their number, all records of the hub are read.
-    """
+    """Return what records there are of people, by the logs under which they are kept."""
     found = []
     numbers: dict[str, set[str]] = {}
     for row in erasures:

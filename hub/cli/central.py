@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,11 +16,11 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
+    from hub.central.database import Database
     from hub.central.hubs import Hub, Limits
     from hub.central.reader import Servers
 
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
 
 _MISSING = (
     "this needs psycopg, which a hub does without: pip install '.[central]' in the sources "
@@ -93,24 +94,37 @@ def central() -> None:
 
 
 @central.command("init")
-@click.option("--url", required=True, help="The servers, tls:// or nats://, separated by commas.")
+@click.option("--url", default="", help="The servers, tls:// or nats://, separated by commas.")
 @click.option(
     "--passwords",
     is_flag=True,
     help="With tls://: hubs have passwords rather than certificates.",
 )
+@_database_option
 @_folder_option
-def init(folder: Path, url: str, passwords: bool) -> None:
+def init(folder: Path, url: str, passwords: bool, database: str) -> None:
     """Make the folder: the centre's identity, and with tls:// an authority of your own.
 
     It is written to nowhere else. Copy accounts.conf, ca.pem, server.pem and server.key to each
     server. Keep a copy of the folder: it is what lets hubs in.
+
+    With --database, also later without --url: makes the role sitehub_reader, which reads the views
+    for people and Grafana, or gives it a new password; reader.pgpass has it.
     """
-    from hub.central.folder import make_folder
+    from hub.central import folder as folders
     from hub.cli.output import print_line
 
-    names = make_folder(folder, url, with_passwords=passwords)
-    print_line(f"{folder}: {', '.join(names)}")
+    if not url and not database:
+        raise click.UsageError("--url or --database is expected")
+    if url:
+        names = folders.make_folder(folder, url, with_passwords=passwords)
+        print_line(f"{folder}: {', '.join(names)}")
+    if database:
+        from hub.central.read_role import make_read_role
+
+        with _open_database(database) as store:
+            line = make_read_role(store.connection)
+        print_line(f"{folders.write_reader(folder, line)}: sitehub_reader may read the views")
 
 
 @central.command("prepare")
@@ -166,15 +180,11 @@ def enrol(folder: Path, name: str, partition: int | None, out: Path | None, data
     path = out or Path(f"{name}.json")
     folders.write_credentials(path, hub)
     if database:
-        from hub.central.database import open_database
         from hub.central.hubs import note_enrolled
 
         assert hub.partition is not None
-        store = _trying(lambda: open_database(database, None))
-        try:
+        with _open_database(database) as store:
             note_enrolled(store.connection, name, hub.partition)
-        finally:
-            store.close()
     print_line(f"{path}: {name}, SITEHUB_{hub.partition}")
     print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
 
@@ -260,7 +270,6 @@ def status(
     """
     from functools import partial
 
-    from hub.central.database import open_database
     from hub.central.fleet import Fleet
     from hub.central.hubs import utc_now
     from hub.central.prepare import read_streams
@@ -270,12 +279,8 @@ def status(
     limits, now = _limits(silent_after, behind_after), utc_now()
     fleet = Fleet()
     streams = _run(partial(read_streams, _servers(folder), fleet.take))
-    store = _trying(lambda: open_database(database, None))
-    try:
-        hubs = fleet.joined(_trying(store.hubs))
-        lost = _trying(lambda: store.note_streams(streams))
-    finally:
-        store.close()
+    with _open_database(database) as store:
+        hubs, lost = fleet.joined(store.hubs()), store.note_streams(streams)
     missing = sorted({stream_of(hub.partition) for hub in hubs} - streams.keys())
     if as_json:
         print_json(
@@ -416,14 +421,23 @@ def _address(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _trying(work: Callable[[], T]) -> T:
-    """Return the result of some work. Raises StartFault."""
+@contextmanager
+def _open_database(address: str, pictures: Path | None = None) -> Iterator[Database]:
+    """Yield the database. Raises StartFault if it cannot be used, also within the block."""
+    import psycopg
+
+    from hub.central.database import open_database
+    from hub.central.pictures import PictureFolder
     from hub.services.forwarding.sender import TryLater
 
+    folder = None if pictures is None else PictureFolder(pictures)
     try:
-        return work()
+        with closing(open_database(address, folder)) as store:
+            yield store
     except TryLater as failure:
         raise StartFault(str(failure)) from failure
+    except psycopg.Error as error:
+        raise StartFault(f"PostgreSQL: {error}") from error
 
 
 def _run(work: Callable[[], Any]) -> Any:
