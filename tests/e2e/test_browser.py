@@ -23,7 +23,7 @@ from selenium.webdriver.support.ui import Select
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
-from web.pages.help import NAMES
+from web.pages.help import PAGES as HELP_PAGES
 
 pytestmark = pytest.mark.browser
 
@@ -435,7 +435,7 @@ def test_the_site_area_and_the_help_fit_a_phone(browser: Browser, staffed_hub: H
     edges = [(link.rect["x"], link.rect["x"] + link.rect["width"]) for link in links]
     assert [edge for edge in edges if edge[0] < 0 or edge[1] > 390] == []
     too_wide = []
-    for url in [*urls, *(f"{staffed_hub.url}/help/{name}" for name in NAMES)]:
+    for url in [*urls, *(f"{staffed_hub.url}/help/{name}" for name in HELP_PAGES)]:
         browser.open(url)
         width = browser.driver.execute_script("return document.documentElement.scrollWidth")
         if width > 390:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from quart import Blueprint, Response, abort
 
 from web import language
+from web.language import N_
 from web.pages.layout import page
 
 blueprint = Blueprint("help", __name__, url_prefix="/help")
@@ -22,16 +23,22 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 #: "English · [中文](zh/guard.md)": the page of the hub is in the user's language.
 _LANGUAGES = re.compile(r"^.*English.* · .*中文.*\n", re.MULTILINE)
 
-NAMES = ("troubleshooting", "guard", "caretaker", "installer")
+#: Each page and its title.
+PAGES = {
+    "troubleshooting": N_("When something is wrong"),
+    "guard": N_("For guards"),
+    "caretaker": N_("For caretakers"),
+    "installer": N_("For installers"),
+}
 
 
 @blueprint.get("/<name>", role="viewer")
 async def show(name: str) -> Response:
-    if name not in NAMES:
+    if name not in PAGES:
         abort(404)
     folder = "zh" if language.current().tag.startswith("zh") else ""
     text = await trio.to_thread.run_sync(_read, folder, name)
-    return await page("help.html", area="account", text=text, name=name)
+    return await page("help.html", area="account", text=text, name=name, pages=PAGES)
 
 
 def _read(folder: str, name: str) -> Markup:
@@ -54,4 +61,4 @@ def _as_link(link: re.Match[str]) -> str:
     """The link, if it stays within the help; else its text."""
     text, path, anchor = link[1], link[2].removesuffix(".md"), link[3]
     anchor = f"#help-{anchor[1:]}" if anchor else ""
-    return f"[{text}]({path}{anchor})" if not path or path in NAMES else text
+    return f"[{text}]({path}{anchor})" if not path or path in PAGES else text

@@ -12,7 +12,7 @@ import web
 from hub.services.problems import PROBLEMS
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
-from web.pages.help import NAMES
+from web.pages.help import PAGES
 from web.pages.labels import WAITING
 
 
@@ -28,7 +28,7 @@ async def test_the_help_has_a_row_for_each_refusal_and_problem_in_the_users_lang
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 async def test_each_link_of_the_help_leads_to_a_page_or_row_of_the_help(
     guard: Visitor, name: str, language: str
 ) -> None:
@@ -41,7 +41,7 @@ async def test_each_link_of_the_help_leads_to_a_page_or_row_of_the_help(
     assert "![" not in text
     assert "<p>!" not in text
     for path, anchor in re.findall(r'href="([^"#]*)#?([^"]*)"', text):
-        assert path in ("", *NAMES)
+        assert path in ("", *PAGES)
         assert not anchor or f'id="{anchor}"' in await article(path or name)
 
 
@@ -63,5 +63,7 @@ def test_an_installed_hub_has_each_page_of_the_help() -> None:
     root = Path(web.__file__).parents[1]
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    pages = [f"{folder}{name}.md" for folder in ("", "zh/") for name in NAMES]
-    assert wheel == {f"docs/{page}": f"web/help/{page}" for page in pages}
+    assert wheel == {f"docs/{name}.md": f"web/help/{name}.md" for name in PAGES} | {
+        "docs/zh": "web/help/zh"
+    }
+    assert {path.stem for path in (root / "docs/zh").iterdir()} == set(PAGES)
