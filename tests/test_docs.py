@@ -81,6 +81,14 @@ def test_the_contents_of_a_page_lead_to_each_of_its_headings_in_order(name: str)
     ]
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("zh/")])
+def test_the_anchor_of_a_heading_shares_a_word_with_it(name: str) -> None:
+    # So that an anchor which was left behind when its section moved is noticed.
+    for anchor, heading in re.findall(r'<a id="([^"]+)"></a>\n#+ (.+)', PAGES[name]):
+        words = re.findall(r"[a-z\d]+", heading.lower())
+        assert any(word[:4] in anchor for word in words if len(word) > 2 or word in anchor), anchor
+
+
 def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> None:
     table = OPERATIONS.partition("| condition | code | `/healthz` |")[2].partition("\n\n")[0]
     told: dict[str, str] = {}

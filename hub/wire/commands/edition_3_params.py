@@ -1,7 +1,7 @@
 """The params of the commands that only edition 3 has (D12): one struct for each.
 
 Fields are named as on the wire. Bounds are those of the maker's document; where it has none, they
-are those of an older relative of the firmware, or wide (docs/protocol.md#facts).
+are those of an older relative of the firmware, or wide (docs/protocol.md#not-seen).
 """
 
 from __future__ import annotations
