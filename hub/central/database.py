@@ -167,7 +167,7 @@ class Database:
     def __init__(self, connection: Any, pictures: PictureFolder | None) -> None:
         self.connection = connection
         #: None: pictures are not kept.
-        self._pictures = pictures
+        self.pictures = pictures
         self._months: set[Month] = set()
         #: By hub and log, or "": how far hubs are, as far as it is not written, and when that was.
         self._places: dict[tuple[str, str], _Place] = {}
@@ -232,7 +232,7 @@ class Database:
             found = find_people(self.connection, people)
             with self.connection.transaction():
                 self._lock(alone=True)
-                erase(self.connection, found, self._pictures)
+                erase(self.connection, found, self.pictures)
 
     def _lock(self, *, alone: bool) -> None:
         """Wait until nobody else changes what is the same as what, and what is erased."""
@@ -257,18 +257,18 @@ class Database:
             if not is_known(self.connection, row):
                 if not alone:
                     raise _MustBeAlone
-                if announce(self.connection, row, self._pictures):
+                if announce(self.connection, row, self.pictures):
                     tied.append(row)
         lineage = read_lineage(self.connection, {row.sender.hub for row in rows})
         for row in tied:
             people = find_told_since(self.connection, row.sender.hub, row.sent_at, lineage)
-            erase(self.connection, people, self._pictures)
+            erase(self.connection, people, self.pictures)
         kept = self._store_pictures([_kept_picture(row, lineage) for row in pictures])
         added = self._store_records(records, lineage, alone=alone)
         self._store_alarms(alarms, lineage)
         self._store_gaps(gaps)
         self._store_unreadable(unreadable)
-        erase(self.connection, kept_erasures(erasures, lineage), self._pictures)
+        erase(self.connection, kept_erasures(erasures, lineage), self.pictures)
         self._gather([row.sender for row in rows], records)
         note_stored(self.connection, highest((one.stream, one.stream_seq) for one in messages))
         return Counts(
@@ -298,11 +298,11 @@ class Database:
 
     def _store_pictures(self, pictures: Sequence[PictureFile]) -> int:
         """Return how many are kept."""
-        if self._pictures is None or not pictures:
+        if self.pictures is None or not pictures:
             return 0
         gone = is_erased(self.connection, pictures)
         kept = [picture for picture in pictures if (picture.sender, picture.seq) not in gone]
-        self._pictures.store(kept)
+        self.pictures.store(kept)
         return len(kept)
 
     def _store_records(self, records: Sequence[RecordRow], lineage: Lineage, *, alone: bool) -> int:
@@ -317,7 +317,7 @@ class Database:
             if people := staged_of_people(self.connection, hubs, lineage):
                 if not alone:
                     raise _MustBeAlone
-                erase(self.connection, people, self._pictures)
+                erase(self.connection, people, self.pictures)
             cursor.execute(_EMPTY_STAGED)
             cursor.execute(_RECORDS)
             return int(cursor.rowcount)

@@ -66,8 +66,12 @@ WHERE {erased_sql("asked")}
 """
 
 
-def erase(connection: Any, erasures: Iterable[ErasureRow], pictures: PictureFolder | None) -> None:
-    """Empty records, delete their pictures, and note that, within a transaction."""
+def erase(connection: Any, erasures: Iterable[ErasureRow], pictures: PictureFolder | None) -> int:
+    """Empty records, delete their pictures, and note that, within a transaction.
+
+    Returns how many pictures.
+    """
+    deleted = 0
     for erasure in erasures:
         sender = erasure.sender
         ranges = [
@@ -80,7 +84,8 @@ def erase(connection: Any, erasures: Iterable[ErasureRow], pictures: PictureFold
         firsts, lasts = [first for first, _ in erasure.seqs], [last for _, last in erasure.seqs]
         connection.execute(_FORGET_UNREADABLE, (firsts, lasts, sender.hub, sender.log))
         if pictures is not None:
-            pictures.erase(sender, erasure.seqs)
+            deleted += pictures.erase(sender, erasure.seqs)
+    return deleted
 
 
 def is_erased(connection: Any, pictures: Sequence[PictureFile]) -> set[tuple[Sender, int]]:

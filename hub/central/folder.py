@@ -122,6 +122,28 @@ def remove(folder: Path, name: str) -> None:
     _save(folder, hubs, central)
 
 
+def reissue(folder: Path, url: str) -> list[str]:
+    """Give the servers a new certificate; return the hosts in it. Raises StartFault, BadParameter.
+
+    `url`: where they are now; "": where they were. Hubs go on with what they have.
+    """
+    central = read_central(folder)
+    url = url or central.url
+    hosts = list(dict.fromkeys(host for host, _ in check_servers(url)))
+    if not (is_encrypted(url) and is_encrypted(central.url)):
+        raise StartFault("only servers at tls:// have a certificate")
+    cert, key = issue(folder, hosts[0], hosts)
+    write_file(folder / _SERVER, cert.encode("ascii"))
+    write_file(folder / _SERVER_KEY, key.encode("ascii"), SECRET)
+    _write(folder / _CENTRAL, msgspec.structs.replace(central, url=url))
+    return hosts
+
+
+def is_enrolled(folder: Path, name: str) -> bool:
+    """Whether the servers admit a hub. Raises StartFault."""
+    return any(one.name == name for one in _read(folder / _HUBS, _Hubs).hubs)
+
+
 def read_central(folder: Path) -> TargetFile:
     """Return who the centre is. Raises StartFault."""
     return _read(folder / _CENTRAL, TargetFile)

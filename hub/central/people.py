@@ -6,7 +6,7 @@ has the name of the earlier one, and numbers people from the beginning again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -127,10 +127,20 @@ def staged_of_people(connection: Any, hubs: set[str], lineage: Lineage) -> list[
 
 def _find(connection: Any, sql: str, values: tuple[Any, ...], lineage: Lineage) -> list[ErasureRow]:
     """Return what a query for records of a hub, the first of `values`, finds, with pictures."""
-    records = _tied(connection.execute(sql, values).fetchall(), lineage)
+    return with_lone_pictures(
+        connection, _tied(connection.execute(sql, values).fetchall(), lineage)
+    )
+
+
+def with_lone_pictures(
+    connection: Any, records: Sequence[tuple[str, str, int]]
+) -> list[ErasureRow]:
+    """Return erasures of records of one hub, given as hub, log, seq, with their pictures apart."""
+    if not records:
+        return []
     near = [(log, seq) for _, log, seq in records if seq < _MAX_NEAR]
     logs, seqs = [log for log, _ in near], [seq for _, seq in near]
-    lone = connection.execute(_LONE_PICTURES, (logs, seqs, values[0])).fetchall()
+    lone = connection.execute(_LONE_PICTURES, (logs, seqs, records[0][0])).fetchall()
     return _rows_of([*records, *lone])
 
 

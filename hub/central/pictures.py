@@ -32,10 +32,15 @@ class PictureFolder:
         folder = self._folder(picture.sender, picture.seq)
         return folder / f"{picture.seq}-{picture.name}{ending}"
 
-    def erase(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> None:
-        """Delete the pictures of records, given as first and last of each range. Raises OSError."""
-        for path in self._paths(sender, ranges):
+    def erase(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> int:
+        """Delete the pictures of records, given as first and last of each range; return how many.
+
+        Raises OSError.
+        """
+        paths = list(self._paths(sender, ranges))
+        for path in paths:
             path.unlink(missing_ok=True)
+        return len(paths)
 
     def _paths(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> Iterator[Path]:
         """Yield the pictures of records."""

@@ -66,6 +66,15 @@ async def _patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
+async def forget_state(servers: Servers, hub: str) -> None:
+    """Let the servers keep nothing of what a hub has told of itself.
+
+    Raises TryLater in an exception group.
+    """
+    async with open_reader(servers) as reader:
+        await _patiently(reader, partial(reader.forget_state, hub))
+
+
 async def read_again(servers: Servers, streams: Sequence[str], since: datetime | None) -> None:
     """Let the consumers of streams give everything again, or what came since then.
 

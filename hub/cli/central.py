@@ -201,6 +201,141 @@ def remove(folder: Path, name: str) -> None:
     print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
 
 
+@central.command("reissue")
+@click.option("--url", default="", help="The servers, if there are others or more now.")
+@_folder_option
+def reissue(folder: Path, url: str) -> None:
+    """Give the servers a new certificate, for the hosts of --url.
+
+    Hubs accept it; those that are enrolled keep the addresses that they were given.
+    """
+    from hub.central import folder as folders
+    from hub.cli.output import print_line
+
+    print_line(f"a certificate for {', '.join(folders.reissue(folder, url))}")
+    print_line(f"now copy server.pem and server.key of {folder} to each server, and reload it")
+
+
+def _pictures_option(command: F) -> F:
+    return click.option(
+        "--pictures", type=click.Path(path_type=Path), help="The folder of pictures."
+    )(command)
+
+
+@central.command("forget")
+@click.argument("name")
+@click.option("--records", is_flag=True, help="Delete all that it has sent, too.")
+@_pictures_option
+@_database_option
+@_folder_option
+def forget(folder: Path, name: str, records: bool, pictures: Path | None, database: str) -> None:
+    """Stop admitting a hub, and show it no more: a site that is closed.
+
+    Its records stay, unless --records.
+    """
+    from functools import partial
+
+    from hub.central import folder as folders
+    from hub.central import prepare as preparing
+    from hub.central.retention import forget_hub
+    from hub.cli.output import print_line
+
+    was_enrolled = folders.is_enrolled(folder, name)
+    if was_enrolled:
+        folders.remove(folder, name)
+    with _open_database(database) as store:
+        rows = forget_hub(store.connection, name, pictures, with_records=records)
+    if not rows and not was_enrolled:
+        raise StartFault(f"there is no hub {name}")
+    _run(partial(preparing.forget_state, _servers(folder), name))
+    print_line(f"{name} is forgotten, with {rows} rows")
+    if was_enrolled:
+        print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
+
+
+@central.command("prune")
+@click.option("--days", type=click.IntRange(1), help="Keep records, alarms, gaps so long.")
+@click.option("--picture-days", type=click.IntRange(1), help="Keep pictures so long.")
+@_pictures_option
+@_database_option
+@_folder_option
+def prune(
+    folder: Path, days: int | None, picture_days: int | None, pictures: Path | None, database: str
+) -> None:
+    """Delete what is older: run it each night.
+
+    Records go by whole months, or by days where the tables are of days.
+    """
+    from hub.central import retention
+    from hub.central.hubs import utc_now
+    from hub.cli.output import print_line
+
+    if days is None and picture_days is None:
+        raise click.UsageError("--days or --picture-days is expected")
+    if picture_days is not None and pictures is None:
+        raise click.UsageError("--picture-days: --pictures is expected, too")
+    if days is not None:
+        with _open_database(database) as store:
+            found = retention.prune(store.connection, timedelta(days=days), utc_now())
+        print_line(", ".join(f"{count} {name}" for name, count in found.items()) + " deleted")
+    if picture_days is not None and pictures is not None:
+        count = retention.prune_pictures(pictures, timedelta(days=picture_days), utc_now())
+        print_line(f"{count} pictures deleted")
+
+
+@central.command("erase")
+@click.option("--number", default="", help="The number of the person: the uuid of the records.")
+@click.option("--name", default="", help="The name; case is ignored.")
+@click.option("--site", "sites", multiple=True, help="Of this hub only; may be repeated.")
+@click.option("--log", default="", help="Of this log only.")
+@click.option("--confirm", metavar="TEXT", help="The number or name again, in place of asking.")
+@_pictures_option
+@_database_option
+@_folder_option
+def erase(
+    folder: Path,
+    number: str,
+    name: str,
+    sites: tuple[str, ...],
+    log: str,
+    confirm: str | None,
+    pictures: Path | None,
+    database: str,
+) -> None:
+    """Erase a person at the centre, from the records and alarms of all sites.
+
+    Shows what each site has. A number may be of another person there, or in a log of an earlier
+    installation: then choose with --site and --log. Hubs, streams and backups keep what they have;
+    it says which.
+    """
+    from hub.central.person_erasure import erase_person, find_person
+    from hub.cli.erase import check_confirmation
+    from hub.cli.output import print_line
+    from hub.services.forwarding.nats.stream import MAX_AGE_SECONDS
+
+    if bool(number) == bool(name):
+        raise click.UsageError("give one of --number and --name")
+    with _open_database(database, pictures) as store:
+        found = find_person(store.connection, number=number, name=name, sites=sites, log=log)
+        if not found:
+            raise StartFault("there are no such records at the centre")
+        for one in found:
+            days = f"{one.first_at:%Y-%m-%d} to {one.last_at:%Y-%m-%d}"
+            names = ", ".join(one.names or ["no name"])
+            where = f"{one.site}, log {one.log}"
+            click.echo(f"{where}: {len(one.seqs)} records, {days}: {names}", err=True)
+        check_confirmation(confirm, number or name)
+        deleted = sum(erase_person(store.connection, one, store.pictures) for one in found)
+    print_line(f"{sum(len(one.seqs) for one in found)} records, {deleted} pictures erased")
+    if pictures is None:
+        print_line("their pictures are not, without --pictures")
+    print_line(f"erase it at these hubs too: {', '.join(sorted({one.site for one in found}))}")
+    print_line(
+        f"streams keep it for {MAX_AGE_SECONDS // 86_400} days; backups of PostgreSQL keep it, and "
+        "what could not be read was not looked through"
+    )
+
+
 @central.command("run")
 @click.option(
     "--pictures",

@@ -78,7 +78,7 @@ def erase(
         )
     (erasable,) = found
     click.echo(_sentence(erasable, with_held), err=True)
-    _check_confirmation(confirm, number or name or str(len(set(seqs))))
+    check_confirmation(confirm, number or name or str(len(set(seqs))))
     id = execute(data_dir, BeginErasure(erasable.subject, with_held))
     while (erasure := execute(data_dir, GetErasure(id))).finished_at is None:
         time.sleep(_POLL_SECONDS)
@@ -108,7 +108,8 @@ def _sentence(erasable: Erasable, with_held: bool) -> str:
     return f"{count} {days}{held}{register}{told}"
 
 
-def _check_confirmation(given: str | None, wanted: str) -> None:
+def check_confirmation(given: str | None, wanted: str) -> None:
+    """Ask for what is erased, unless it is given. Raises StartFault if that is something else."""
     if given is None:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask: use --confirm")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.central.messages import alarm, gap, message, record
+from tests.central.messages import record
 from tests.support.postgres import rows
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
@@ -25,13 +25,8 @@ def blocks(language: str) -> list[str]:
 
 def test_the_sql_of_the_page_works(address: str) -> None:
     database = open_database(address, None)
-    old = {"received_at": "2025-11-25T08:00:00Z"}
-    database.store([record(1, **old), record(2), gap(3, 4), message("rec", b"x")])
-    database.store([alarm(1, 1, last_at="2025-11-25T08:00:00Z"), alarm(2, 2)])
     for block in blocks("sql"):
         database.connection.execute(block)
-    assert rows(address, "SELECT seq FROM sitehub.record") == [(2,)]
-    assert rows(address, "SELECT seq FROM sitehub.alarm") == [(2,)]
     # The centre fills the days that were made for it.
     database.store([record(3, received_at="2027-01-31T23:59:59Z")])
     database.store([record(4, received_at="2027-01-01T00:00:00Z")])
@@ -41,23 +36,6 @@ def test_the_sql_of_the_page_works(address: str) -> None:
         (3, "sitehub.record_2027_01_31"),
         (4, "sitehub.record_2027_01_01"),
     ]
-
-
-def test_the_page_erases_a_person_of_an_earlier_installation(address: str) -> None:
-    database = open_database(address, None)
-    log, person = "3f9a", {"uuid": "01000001", "kind": "access"}
-    access = [record(1, log=log, **person), record(2, log=log, kind="access", of=1, uuid=None)]
-    database.store([*access, record(3, log=log), record(1, **person)])
-    database.store([alarm(1, 1, log=log), alarm(3, 1, log=log)])
-    look, erase = [block for block in blocks("sql") if "1000001" in block]
-    assert len(database.connection.execute(look).fetchall()) == 2
-    assert database.connection.execute(erase).fetchall() == [(0, 1), (0, 2)]
-    # Also what comes again.
-    database.store(access)
-    assert rows(address, "SELECT seq FROM sitehub.record WHERE erased ORDER BY seq") == [(1,), (2,)]
-    told = "SELECT seq FROM sitehub.alarm WHERE strpos(body::text, '王芳') > 0"
-    assert rows(address, told) == [(3,)]
-    database.close()
 
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh here")

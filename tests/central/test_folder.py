@@ -9,8 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from hub.central.folder import enrol, make_folder, read_central, remove, write_credentials
+from hub.central.folder import (
+    enrol,
+    make_folder,
+    read_central,
+    reissue,
+    remove,
+    write_credentials,
+)
 from hub.errors import BadParameter, StartFault
 from hub.services.forwarding.nats.address import partition_of
 from hub.services.forwarding.nats.identity import Identity, check_identity
@@ -125,3 +133,20 @@ def test_the_file_of_a_hub_is_one_of_which_a_target_is_made(tmp_path: Path) -> N
     read = read_target_file(path.read_bytes())
     assert read == hub
     assert (read.hub, read.partition) == ("site-1", partition_of("site-1"))
+
+
+def test_the_servers_get_a_certificate_for_more_hosts(tmp_path: Path) -> None:
+    make_folder(tmp_path, "tls://one.example.org:4222", with_passwords=False)
+    hub = enrol(tmp_path, "site-1")
+    before = (tmp_path / "ca.pem").read_text(), (tmp_path / "accounts.conf").read_text()
+    url = "tls://one.example.org:4222,tls://10.0.0.2:4222"
+    assert reissue(tmp_path, url) == ["one.example.org", "10.0.0.2"]
+    certificate = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["one.example.org"]
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.2"]
+    assert read_central(tmp_path).url == url
+    assert (hub.ca, (tmp_path / "accounts.conf").read_text()) == before
+    assert reissue(tmp_path, "") == ["one.example.org", "10.0.0.2"]
+    with pytest.raises(StartFault, match="tls"):
+        reissue(tmp_path, "nats://one.example.org")

@@ -155,7 +155,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("target", "target add", "target list", "target set", "target remove"),
         *("target test", "target retry"),
         *("central", "central init", "central prepare", "central enrol", "central remove"),
-        *("central run", "central status", "central read-again"),
+        *("central run", "central status", "central read-again", "central reissue"),
+        *("central forget", "central prune", "central erase"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.
