@@ -88,7 +88,11 @@ def _pages_of_later(site: FilledSite) -> list[Page]:
 
 def rules_of_pages() -> list[str]:
     """The rules of everything that is below no path of programs, pages or not."""
-    return sorted(rule.rule for rule in _url_map().iter_rules() if "GET" in (rule.methods or ()))
+    return sorted(
+        rule.rule
+        for rule in _url_map().iter_rules()
+        if "GET" in (rule.methods or ()) and not rule.endpoint.startswith("moved.")
+    )
 
 
 class _Crawl:

@@ -193,9 +193,10 @@ async def test_a_campaign_is_started_and_watched_on_its_page(
 
 def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str]) -> None:
     browser.sign_in(hub, "ada")
-    browser.click('.rail a[href="/firmware"]')
+    browser.open(f"{hub.url}/cameras")
+    browser.click('.tabs a[href="/cameras/firmware"]')
     browser.wait_for_text("No firmware yet")
-    browser.open(f"{hub.url}/firmware/add")
+    browser.open(f"{hub.url}/cameras/firmware/add")
     browser.fill("ver_name", "V2.0")
     browser.fill("ver_code", "453523")
     browser.fill("reports.swVer", "V2.0")
@@ -224,7 +225,7 @@ def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[st
 
     browser.open(f"{hub.url}/cameras/{dids[0]}")
     browser.wait_for_text("Firmware V2.0")
-    browser.open(f"{hub.url}/firmware")
+    browser.open(f"{hub.url}/cameras/firmware")
     browser.wait_for_text("Installed on 3 of 3 cameras")
     assert browser.console_errors() == []
 

@@ -76,7 +76,7 @@ def test_keeping_a_record_and_coming_back_to_its_card(
     _wait_for_focus(browser, f'#wall .card-link[href="{_path(kept)}"]')
     press(browser, Keys.ENTER)
     _wait_for_focus(browser, "#record-dialog h1")
-    tab_to(browser, 'dialog a[href^="/evidence/new"]', 10)
+    tab_to(browser, 'dialog a[href^="/search/kept/new"]', 10)
     press(browser, Keys.ENTER)
     _wait_for_focus(browser, '.evidence-keep [name="hold"], .evidence-keep [name="reason"]')
     assert browser.find(".evidence-keep .actions a").get_attribute("href") == kept

@@ -125,11 +125,11 @@ def test_a_photo_finds_its_sightings_on_two_cameras(signed_in: Browser, demo: Hu
     browser = signed_in
     # Somebody of the demo, whom its cameras have seen.
     browser.open(f"{demo.url}/people/100001")
-    browser.click('a[href^="/photo-search?"]')
+    browser.click('a[href^="/search/photo?"]')
     browser.wait_for_text("pixels wide")
     browser.click(".person-form > .actions .button-main")
     browser.wait_for_text("Completed")
-    assert "/photo-search/" in browser.driver.current_url
+    assert "/search/photo/" in browser.driver.current_url
     assert not browser.has_text("gave no result")
     cameras = {link.text for link in browser.find_all("#hits-title ~ .wall .card-camera a")}
     assert len(cameras) >= 2
@@ -173,11 +173,11 @@ def test_long_names_fit_the_screen(signed_in: Browser, demo: HubProcess, width: 
         f"/cameras/groups/{group}/remove",
         "/cameras/1/people",
         "/cameras/many",
-        "/photo-search",
-        "/site/alarm-rules/new",
-        "/site/plate-lists",
-        f"/site/plate-lists/{plates}",
-        f"/site/plate-lists/{plates}/remove",
+        "/search/photo",
+        "/alarms/rules/new",
+        "/alarms/plates",
+        f"/alarms/plates/{plates}",
+        f"/alarms/plates/{plates}/remove",
     ):
         browser.open(f"{demo.url}{path}")
         if found := browser.driver.execute_script(_TOO_WIDE):

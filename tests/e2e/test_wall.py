@@ -258,7 +258,7 @@ def test_somebody_on_the_blacklist_is_announced_everywhere(
     guard.click("body > #listed button")
     assert not guard.find_all("#listed > *")
     # On a page without alarms.
-    guard.open(f"{entrance.hub.url}/evidence")
+    guard.open(f"{entrance.hub.url}/search/kept")
     guard.wait_until(lambda: not guard.find_all("#not-updated"), "the page is not live")
     entrance.sees("Max", category=2)
     guard.wait_until(lambda: "Max" in guard.find("#alarm-state").text, "no alarm is told")

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[2] / ".github"
 PICTURES = {
     "live": "live",
     "people": "people-pid",
-    "search": "photo-search-id",
+    "search": "search-photo-id",
     "cameras": "cameras",
     "recordings": "cameras-did-recordings",
     "trace": "cameras-did-trace",

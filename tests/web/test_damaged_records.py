@@ -102,8 +102,8 @@ async def test_it_is_held_and_erased_like_any_other(damaged: PageSite) -> None:
     bearer = await damaged.hub.bearer()
     visitor = await Visitor.signed_in(damaged)
     hold = await damaged.hub.store.holds.create(_new_hold(), [1, 2, 3])
-    assert (await visitor.get(f"/evidence/{hold.hold.id}")).status_code == 200
-    assert (await visitor.get(f"/evidence/{hold.hold.id}/export")).status_code == 200
+    assert (await visitor.get(f"/search/kept/{hold.hold.id}")).status_code == 200
+    assert (await visitor.get(f"/search/kept/{hold.hold.id}/export")).status_code == 200
     program = Visitor(damaged)
     path = f"/api/hub/v1/holds/{hold.hold.id}/records"
     assert (await program.get(path, **bearer)).status_code == 200

@@ -105,7 +105,7 @@ WAYS = {
         "device.give-address",
     ),
     "firmware": Way(
-        "/firmware/releases/1/give",
+        "/cameras/firmware/releases/1/give",
         {"did": "1"},
         {"did": "1", "confirmed": "1"},
         "",

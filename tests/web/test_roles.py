@@ -22,11 +22,11 @@ from hub.store.tables.users import Role
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
+from web.pages.navigation import MOVED
 from web.route_access import CheckedQuart, RouteAccess
 
 _ANYBODY = """
 GET /app.webmanifest
-GET /audit
 GET /away.js
 GET /ca.crt
 GET /favicon.ico
@@ -87,12 +87,12 @@ GET /cameras/{did}/recordings
 GET /cameras/{did}/recordings/{day}
 GET /cameras/{did}/state
 GET /docs
-GET /firmware
-GET /firmware/campaigns/{id}
-GET /firmware/campaigns/{id}/now
-GET /firmware/downloads
-GET /firmware/now
-GET /firmware/releases/{id}
+GET /cameras/firmware
+GET /cameras/firmware/campaigns/{id}
+GET /cameras/firmware/campaigns/{id}/now
+GET /cameras/firmware/downloads
+GET /cameras/firmware/now
+GET /cameras/firmware/releases/{id}
 GET /media/{seq}/{name}.{extension}
 GET /metrics
 GET /notices
@@ -155,14 +155,14 @@ GET /cameras/{did}/relay
 POST /cameras/{did}/relay
 GET /cameras/{did}/search
 POST /cameras/{did}/search
-GET /evidence
-GET /evidence/new
-POST /evidence/new
-GET /evidence/{id}
-POST /evidence/{id}/change
-GET /evidence/{id}/export
-GET /evidence/{id}/release
-POST /evidence/{id}/release
+GET /search/kept
+GET /search/kept/new
+POST /search/kept/new
+GET /search/kept/{id}
+POST /search/kept/{id}/change
+GET /search/kept/{id}/export
+GET /search/kept/{id}/release
+POST /search/kept/{id}/release
 GET /jobs
 GET /jobs/table
 GET /jobs/{id}
@@ -177,11 +177,11 @@ GET /people/{pid}
 GET /people/{pid}/cameras
 GET /people/{pid}/photo
 POST /people/{pid}/retry
-GET /photo-search
-POST /photo-search
-GET /photo-search/{id}
-GET /photo-search/{id}/photo
-GET /photo-search/{id}/state
+GET /search/photo
+POST /search/photo
+GET /search/photo/{id}
+GET /search/photo/{id}/photo
+GET /search/photo/{id}/state
 GET /reports
 POST /reports/plates/gates
 GET /reports/{kind}
@@ -271,7 +271,7 @@ ROLES: dict[str, Role | None] = {
         ("admin", _ADMINISTRATORS),
     )
     for call in calls.strip().splitlines()
-}
+} | {f"GET {old}{rest}": None for old in MOVED for rest in ("", "/{rest}")}
 
 
 class Route(Struct, frozen=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web import language
-from web.pages import account, help, setup, site
+from web.pages import account, help, navigation, setup, site
+from web.pages.alarms import plate_lists, rules
 from web.pages.alarms import views as alarms
 from web.pages.camera import (
     capabilities,
@@ -55,6 +56,7 @@ from web.pages.people import change as change_people
 from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
+from web.pages.reports import morning
 from web.pages.reports import views as reports
 from web.pages.search import saved_views as saved_search
 from web.pages.search import views as record_search
@@ -64,6 +66,8 @@ from web.pages.wall import views as wall
 _BLUEPRINTS = (
     live.blueprint,
     alarms.blueprint,
+    rules.blueprint,
+    plate_lists.blueprint,
     cameras.blueprint,
     overview.blueprint,
     outages.blueprint,
@@ -110,12 +114,14 @@ _BLUEPRINTS = (
     start_campaign.blueprint,
     campaigns.blueprint,
     reports.blueprint,
+    morning.blueprint,
     keep.blueprint,
     evidence.blueprint,
     account.blueprint,
     help.blueprint,
     setup.blueprint,
     wall.blueprint,
+    navigation.blueprint,
     *site.BLUEPRINTS,
 )
 

@@ -13,7 +13,6 @@ from hub.store.tables.users import User
 from web import auth, language
 from web.language import LANGUAGES, gettext, ngettext
 from web.pages.faults import Forbidden
-from web.pages.labels import done_sentence
 from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
 
 blueprint = Blueprint("account", __name__)
@@ -38,7 +37,6 @@ async def _sign_in_page(
         next=next_path,
         name=name,
         fault=fault,
-        done=done_sentence(request.args.get("done")),
         needs_setup=auth.services().access.setup_links.is_needed(),
         setup_command=setup_command(auth.services().core.data_dir),
         has_users=bool(auth.services().access.users.all()),
@@ -121,10 +119,8 @@ def _session_rows(me: User) -> list[SessionRow]:
 async def _account_page(me: User, fault: str = "", status: int = 200) -> Response:
     return await page(
         "account/account.html",
-        area="account",
         status=status,
         fault=fault,
-        done=done_sentence(request.args.get("done")),
         sessions=_session_rows(me),
         is_screen=_is_screen(),
     )

@@ -38,7 +38,7 @@ async def show(name: str) -> Response:
         abort(404)
     folder = "zh" if language.current().tag.startswith("zh") else ""
     text = await trio.to_thread.run_sync(_read, folder, name)
-    return await page("help.html", area="account", text=text, name=name, pages=PAGES)
+    return await page("help.html", text=text, name=name, pages=PAGES)
 
 
 def _read(folder: str, name: str) -> Markup:

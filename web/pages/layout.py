@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
@@ -13,7 +12,8 @@ from quart import Response, g, render_template, request
 from hub.services.problems import HealthReason
 from hub.store.tables.users import User
 from web import auth, language
-from web.pages.labels import ROLES, health_sentence, health_topics
+from web.pages.labels import ROLES, done_sentence, health_sentence, health_topics
+from web.pages.navigation import navigation
 from web.pages.shown.alarm_state import alarm_state
 
 LANGUAGE_COOKIE = "sitehub_language"
@@ -23,28 +23,6 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop, and without
 #: steps upwards, which would leave the path of a reverse proxy. To browsers %2e is a dot.
 _LOCAL_PATH = re.compile(r"/(?![/\\])(?![^?#]*(?<=[/\\])(?:\.|%2[eE]){1,2}(?:[/\\?#]|$))[!-~]*")
-
-NavigationArea = Literal[
-    "live",
-    "alarms",
-    "cameras",
-    "people",
-    "search",
-    "jobs",
-    "evidence",
-    "reports",
-    "firmware",
-    "site",
-    "account",
-    "",
-]
-
-
-class NavigationItem(Struct, frozen=True):
-    area: NavigationArea
-    url: str
-    icon: str
-    text: str
 
 
 async def note_changes() -> None:
@@ -56,29 +34,6 @@ async def choose_language() -> None:
     site = auth.services().core.site
     cookie = request.cookies.get(LANGUAGE_COOKIE)
     language.use(language.choose(cookie, site.language(), request.accept_languages), site.zone())
-
-
-def _navigation(me: User) -> list[NavigationItem]:
-    _ = language.gettext
-    items = [
-        NavigationItem(area="live", url="/", icon="live", text=_("Live")),
-        NavigationItem(area="search", url="/search", icon="search", text=_("Search")),
-        NavigationItem(area="alarms", url="/alarms", icon="alarm", text=_("Alarms")),
-        NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
-    ]
-    if auth.reaches(me, "guard"):
-        items += [
-            NavigationItem(area="people", url="/people", icon="people", text=_("People")),
-            NavigationItem(area="reports", url="/reports", icon="report", text=_("Reports")),
-            NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence")),
-        ]
-    # Others can open it from a camera's page, but have nothing to do there.
-    if auth.reaches(me, "admin"):
-        items.append(
-            NavigationItem(area="firmware", url="/firmware", icon="firmware", text=_("Firmware"))
-        )
-        items.append(NavigationItem(area="site", url="/site", icon="site", text=_("Site")))
-    return items
 
 
 class Notice(Struct, frozen=True):
@@ -152,7 +107,8 @@ async def shared_values() -> dict[str, object]:
         "role": language.gettext(ROLES[me.role]) if me else "",
         "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
-        "navigation": _navigation(me) if me else [],
+        "navigation": navigation(me, request.path),
+        "done": done_sentence(request.args.get("done")),
         "notices": _notices(me, alarms.problems) if me and alarms else [],
         "alarm_state": alarms,
         # Where the event stream of the page starts.
@@ -163,11 +119,9 @@ async def shared_values() -> dict[str, object]:
     }
 
 
-async def page(
-    template: str, *, area: NavigationArea = "", status: int = 200, **values: object
-) -> Response:
+async def page(template: str, *, status: int = 200, **values: object) -> Response:
     """Render a page or a part of one."""
-    body = await render_template(template, area=area, **values)
+    body = await render_template(template, **values)
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 

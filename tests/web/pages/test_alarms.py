@@ -247,7 +247,7 @@ async def test_every_page_shows_how_many_alarms_are_new(site: PageSite, guard: V
     assert "data-alarm-count hidden><span data-number>0</span>" in guard.text
     await _sees(site, "Anna")
     await _detects(site, INTRUSION)
-    for path in ("/", "/cameras", "/evidence", "/account"):
+    for path in ("/", "/cameras", "/search/kept", "/account"):
         await guard.get(path)
         assert "data-alarm-count><span data-number>2</span>" in guard.text
         assert 'data-count="2" data-severity="critical" data-escalated="0"' in guard.text
@@ -565,7 +565,7 @@ async def test_an_alarm_that_is_new_again_says_who_acknowledged_it_before(
 async def test_an_empty_list_says_what_raises_alarms(guard: Visitor) -> None:
     await guard.get("/alarms")
     assert "No alarms yet" in guard.text
-    assert "/site/alarm-rules" not in guard.text
+    assert "/alarms/rules" not in guard.text
 
 
 async def test_many_alarms_are_acknowledged_and_closed_at_once(
@@ -772,10 +772,8 @@ async def test_a_banner_names_a_camera_that_is_offline_once(site: PageSite, guar
 
 async def test_a_watched_plate_is_shown_as_a_plate_with_its_list(site: PageSite) -> None:
     admin = await Visitor.signed_in(site)
-    await admin.get("/site/plate-lists")
-    await admin.send(
-        "/site/plate-lists/add", name="Stolen", severity="major", plates="粤B5489?, ours"
-    )
+    await admin.get("/alarms/plates")
+    await admin.send("/alarms/plates/add", name="Stolen", severity="major", plates="粤B5489?, ours")
     detail = VehicleDetail(Plate(id="粤B·54896", type=1), Vehicle(type=6))
     seq = await site.add_record("vehicle", detail)
     await admin.get("/")

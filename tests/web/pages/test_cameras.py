@@ -24,16 +24,14 @@ async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> N
     assert "No cameras are asking to connect" in admin.text
 
 
-async def test_what_is_rarely_done_with_cameras_is_in_a_menu(admin: Visitor) -> None:
+async def test_what_adds_cameras_is_on_one_page(admin: Visitor) -> None:
     await admin.hub.enrol()
     await admin.get("/cameras")
-    shown, _, rest = admin.text.partition('<details class="menu menu-below">')
-    menu = rest.partition("</details>")[0]
-    for path in ("connect", "add"):
-        assert f'href="/cameras/{path}"' in shown
-    for path in ("import", "groups", "many", "export.csv"):
-        assert f'href="/cameras/{path}"' in menu
-        assert f'href="/cameras/{path}"' not in shown
+    for path in ("connect", "groups", "many", "firmware", "export.csv"):
+        assert f'href="/cameras/{path}"' in admin.text
+    await admin.get("/cameras/connect")
+    for path in ("add", "import"):
+        assert f'href="/cameras/{path}"' in admin.text
 
 
 async def test_the_table_shows_the_state_of_each_camera(

@@ -30,8 +30,8 @@ def test_a_page_has_a_sentence_for_everything_that_may_be_missing() -> None:
         ("/cameras/waiting/SN9/trace", 404, "No camera with the serial number SN9", "SN9"),
         ("/records/9", 404, "There is no record 9.", "没有记录 9。"),
         ("/media/9/face.jpg", 404, "There is no such picture of record 9.", "记录 9 没有此图片。"),
-        ("/firmware/releases/9", 404, "There is no release 9.", "没有版本 9。"),
-        ("/firmware/campaigns/9", 404, "There is no campaign 9.", "没有升级任务 9。"),
+        ("/cameras/firmware/releases/9", 404, "There is no release 9.", "没有版本 9。"),
+        ("/cameras/firmware/campaigns/9", 404, "There is no campaign 9.", "没有升级任务 9。"),
         ("/?before=x", 400, "before: must be the number of a record", "before：应为记录的编号。"),
     ],
 )

@@ -36,25 +36,25 @@ async def guard(site: PageSite) -> Visitor:
 
 
 async def keep(visitor: Visitor, **fields: str) -> None:
-    await visitor.get("/evidence/new?seq=1")
-    await visitor.send("/evidence/new", **{"seq": "1", "reason": "Theft", **fields})
+    await visitor.get("/search/kept/new?seq=1")
+    await visitor.send("/search/kept/new", **{"seq": "1", "reason": "Theft", **fields})
 
 
 async def test_a_guard_keeps_records_of_a_camera_and_a_time(site: PageSite, guard: Visitor) -> None:
-    await guard.get("/evidence")
+    await guard.get("/search/kept")
     assert "Nothing is kept yet" in guard.text
     # The clock of the test shows 20:00:00 at the site; each record is a second later.
     query = "did=1&kind=face&from=2026-11-25T20:00:02&to=2026-11-25T20:00:04"
-    await guard.get(f"/evidence/new?{query}")
+    await guard.get(f"/search/kept/new?{query}")
     assert "2 records, 4 pictures" in guard.text
     await guard.send(
-        "/evidence/new",
+        "/search/kept/new",
         **{"did": "1", "kind": "face", "from": "2026-11-25T20:00:02", "to": "2026-11-25T20:00:04"},
         reason="Theft <b>at</b> the gate",
         until="2026-12-31",
     )
-    assert guard.goes_to == "/evidence/1?done=hold-added"
-    await guard.get("/evidence/1?done=hold-added")
+    assert guard.goes_to == "/search/kept/1?done=hold-added"
+    await guard.get("/search/kept/1?done=hold-added")
     assert "Theft &lt;b&gt;at&lt;/b&gt; the gate" in guard.text
     assert "until 31 Dec 2026" in guard.text
     assert guard.text.count('class="card card-face"') == 2
@@ -63,15 +63,15 @@ async def test_a_guard_keeps_records_of_a_camera_and_a_time(site: PageSite, guar
 
 async def test_a_record_is_kept_from_its_own_page(site: PageSite, guard: Visitor) -> None:
     await guard.get("/records/2")
-    assert 'href="/evidence/new?seq=2"' in guard.text
-    await guard.get("/evidence/new?seq=2")
+    assert 'href="/search/kept/new?seq=2"' in guard.text
+    await guard.get("/search/kept/new?seq=2")
     assert "1 record, 2 pictures" in guard.text
-    await guard.send("/evidence/new", seq="2", reason="Theft")
+    await guard.send("/search/kept/new", seq="2", reason="Theft")
     await guard.get("/records/2")
-    assert '<a href="/evidence/1">Theft</a>, until released' in guard.text
-    await guard.get("/evidence/new?seq=3")
-    await guard.send("/evidence/new", seq="3", hold="1")
-    assert guard.goes_to == "/evidence/1?done=hold-added"
+    assert '<a href="/search/kept/1">Theft</a>, until released' in guard.text
+    await guard.get("/search/kept/new?seq=3")
+    await guard.send("/search/kept/new", seq="3", hold="1")
+    assert guard.goes_to == "/search/kept/1?done=hold-added"
     assert (await site.services.records.holds.get(1)).records == 2
 
 
@@ -82,8 +82,8 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
     viewer = await Visitor.signed_in(site, "viewer")
     await viewer.get("/")
     assert "card-keep" not in viewer.text
-    assert 'href="/evidence"' not in viewer.text
-    assert (await viewer.get("/evidence")).status_code == 403
+    assert 'href="/search/kept"' not in viewer.text
+    assert (await viewer.get("/search/kept")).status_code == 403
     await site.services.records.holds.create([1], "Theft", None, by=Actor("user guard"))
     await viewer.get("/records/1")
     assert "Kept: Theft, until released" in viewer.text
@@ -111,7 +111,7 @@ async def test_a_bad_entry_is_explained_and_nothing_is_kept(
 
 
 async def test_a_bad_time_is_explained(guard: Visitor) -> None:
-    await guard.get("/evidence/new?from=yesterday")
+    await guard.get("/search/kept/new?from=yesterday")
     assert guard.response.status_code == 400
     assert "Enter the times as date and time." in guard.text
 
@@ -124,24 +124,24 @@ async def test_what_is_released_is_named_first(
     await site.add_record(detail=FaceDetail(name="Later"))
     await drop_day(site.hub.store, "2026-11-25")
     await guard.sign_in("guard")
-    await guard.get("/evidence")
+    await guard.get("/search/kept")
     assert "1 record is kept beyond its retention period" in guard.text
-    await guard.get("/evidence/1/release")
+    await guard.get("/search/kept/1/release")
     assert "1 record exists only as evidence" in guard.text
-    await guard.send("/evidence/1/release")
-    assert guard.goes_to == "/evidence?done=hold-released"
-    await guard.get("/evidence")
+    await guard.send("/search/kept/1/release")
+    assert guard.goes_to == "/search/kept?done=hold-released"
+    await guard.get("/search/kept")
     assert "released by guard" in guard.text
 
 
 async def test_reason_and_end_are_changed(site: PageSite, guard: Visitor) -> None:
     await keep(guard)
-    await guard.get("/evidence/1")
-    await guard.send("/evidence/1/change", reason="Court", until="2027-01-31")
-    assert guard.goes_to == "/evidence/1?done=hold-changed"
-    await guard.get("/evidence/1")
+    await guard.get("/search/kept/1")
+    await guard.send("/search/kept/1/change", reason="Court", until="2027-01-31")
+    assert guard.goes_to == "/search/kept/1?done=hold-changed"
+    await guard.get("/search/kept/1")
     assert 'value="2027-01-31"' in guard.text
-    await guard.send("/evidence/1/change", reason="", until="")
+    await guard.send("/search/kept/1/change", reason="", until="")
     assert "Say why the records are kept" in guard.text
 
 
@@ -151,7 +151,7 @@ async def test_an_export_tells_in_both_languages_who_kept_the_records(
     await site.services.records.holds.create([1], "Theft", None, by=COMMAND_LINE)
     for code, text in (("en", "Command line, "), ("zh", "命令行, ")):
         guard._client.set_cookie("localhost", "sitehub_language", code)
-        response = await guard._client.get("/evidence/1/export")
+        response = await guard._client.get("/search/kept/1/export")
         with zipfile.ZipFile(io.BytesIO(await response.get_data(as_text=False))) as archive:
             assert text in archive.read("sitehub-hold-1/index.html").decode()
 
@@ -160,12 +160,12 @@ async def test_another_guard_may_look_and_export_but_not_release(
     site: PageSite, guard: Visitor
 ) -> None:
     await site.services.records.holds.create([1], "Theft", None, by=Actor("user admin"))
-    await guard.get("/evidence/1")
-    assert "/evidence/1/release" not in guard.text
-    assert (await guard.get("/evidence/1/release")).status_code == 403
-    await guard.get("/evidence/new?seq=2")
-    await guard.send("/evidence/1/release")
+    await guard.get("/search/kept/1")
+    assert "/search/kept/1/release" not in guard.text
+    assert (await guard.get("/search/kept/1/release")).status_code == 403
+    await guard.get("/search/kept/new?seq=2")
+    await guard.send("/search/kept/1/release")
     assert guard.response.status_code == 403
-    response = await guard._client.get("/evidence/1/export")
+    response = await guard._client.get("/search/kept/1/export")
     assert response.mimetype == "application/zip"
     assert (await response.get_data(as_text=False)).startswith(b"PK")

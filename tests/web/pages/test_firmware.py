@@ -45,7 +45,7 @@ class Operator(Visitor):
         form = {"csrf_token": self.token if token is None else token, **fields}
         headers = {"Content-Type": "multipart/form-data; boundary=edge"}
         self.response = await self._client.post(
-            "/firmware/add",
+            "/cameras/firmware/add",
             data=_multipart(form, files),
             headers=headers | ({"X-Part": "1"} if part else {}),
         )
@@ -57,7 +57,7 @@ class Operator(Visitor):
         fields = {"confirmed": "1", **fields}
         form = [("csrf_token", self.token), *(("did", did) for did in dids), *fields.items()]
         self.response = await self._client.post(
-            f"/firmware/releases/{release.id}/give",
+            f"/cameras/firmware/releases/{release.id}/give",
             data=urlencode(form),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
@@ -104,10 +104,10 @@ async def admin(site: FirmwareSite) -> Operator:
 
 
 async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert "No firmware yet" in admin.text
-    assert 'href="/firmware/add"' in admin.text
-    await admin.get("/firmware/downloads")
+    assert 'href="/cameras/firmware/add"' in admin.text
+    await admin.get("/cameras/firmware/downloads")
     assert "No camera has downloaded anything yet" in admin.text
 
 
@@ -120,10 +120,10 @@ async def test_users_without_the_role_can_view_but_not_change(
     operator = Operator(site)
     await operator.sign_in(role)
     for path in (
-        "/firmware",
-        f"/firmware/releases/{release.id}",
-        f"/firmware/campaigns/{campaign.id}",
-        "/firmware/downloads",
+        "/cameras/firmware",
+        f"/cameras/firmware/releases/{release.id}",
+        f"/cameras/firmware/campaigns/{campaign.id}",
+        "/cameras/firmware/downloads",
     ):
         await operator.get(path)
         assert operator.response.status_code == 200
@@ -133,7 +133,7 @@ async def test_users_without_the_role_can_view_but_not_change(
         for change in ("/give", "/remove", "/stop", "/add"):
             assert f'{change}"' not in main, change
     for path in ("add", f"releases/{release.id}/give", f"campaigns/{campaign.id}/stop"):
-        assert (await operator.get(f"/firmware/{path}")).status_code == 403
+        assert (await operator.get(f"/cameras/firmware/{path}")).status_code == 403
     await operator.send_release(("app.bin", FILE), **GOOD)
     assert operator.response.status_code == 403
 
@@ -143,14 +143,14 @@ async def test_only_an_administrator_finds_it_in_the_navigation(site: FirmwareSi
         operator = Operator(site)
         await operator.sign_in(role)
         await operator.get("/cameras")
-        assert ('href="/firmware"' in operator.text) is is_there
+        assert ('href="/cameras/firmware"' in operator.text) is is_there
 
 
 # Adding
 
 
 async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     await admin.send_release(
         ("folder/app.bin", FILE),
         ("model.bin", b"model"),
@@ -161,7 +161,7 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
         **{"least.hwVer": "V1.0"},
     )
     (release,) = admin.site.releases.all()
-    assert admin.goes_to == f"/firmware/releases/{release.id}?done=release-added"
+    assert admin.goes_to == f"/cameras/firmware/releases/{release.id}?done=release-added"
     assert (release.ver_name, release.ver_code) == ("v2.0", 453523)
     assert release.description == "Sees better.\nAt night too."
     assert release.release_date == "2026-11-20 08:30:00"
@@ -172,14 +172,14 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
     for text in ("The release was added", SHA256, release.components[0].md5, "390.6 KB", "V1.0"):
         assert text in admin.text, text
     assert "<dd>20 Nov 2026 08:30:00</dd>" in admin.text
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert "20 Nov 2026 · " in admin.text
 
 
 async def test_uploaded_files_are_kept_when_the_form_is_refused(
     admin: Operator,
 ) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     await admin.send_release(("app.bin", FILE), **{**GOOD, "reports.fwVer": "two"})
     assert admin.response.status_code == 400
     assert "Firmware: enter numbers separated by dots" in admin.text
@@ -192,7 +192,7 @@ async def test_uploaded_files_are_kept_when_the_form_is_refused(
 
 
 async def test_a_script_gets_only_the_form(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     await admin.send_release(("app.bin", FILE), part=True, ver_name="", ver_code="1")
     assert admin.response.status_code == 400
     assert admin.text.lstrip().startswith("<form")
@@ -214,7 +214,7 @@ async def test_a_script_gets_only_the_form(admin: Operator) -> None:
 async def test_a_wrong_field_is_explained(
     admin: Operator, fields: dict[str, str], sentence: str
 ) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     await admin.send_release(("app.bin", FILE), **{**GOOD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
@@ -222,13 +222,13 @@ async def test_a_wrong_field_is_explained(
 
 
 async def test_the_form_of_a_release_says_what_the_latest_cameras_need(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     assert "57 in 1.1.57" in admin.text
     assert "the one whose name ends in -ver.bin is the description file" in admin.text
 
 
 async def test_a_release_without_files_is_refused(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     for kept in ("", "0" * 64):
         await admin.send_release(("", b""), **GOOD, kept_1=kept)
         assert "Choose 1 to 5 files" in admin.text
@@ -239,7 +239,7 @@ async def test_empty_and_large_files_are_refused_and_earlier_ones_are_kept(
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE))
     for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "At most 512 MB per file")):
-        await admin.get("/firmware/add")
+        await admin.get("/cameras/firmware/add")
         await admin.send_release(("app.bin", FILE), ("bad.bin", bad), **GOOD)
         assert admin.response.status_code == 400
         assert sentence in admin.text
@@ -250,7 +250,7 @@ async def test_empty_and_large_files_are_refused_and_earlier_ones_are_kept(
 async def test_a_release_without_disk_space_keeps_the_form(
     admin: Operator,
 ) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     admin.site.free.bytes = 2 * GB + len(FILE) - 1
     await admin.send_release(("app.bin", FILE), **GOOD)
     assert admin.response.status_code == 400
@@ -260,7 +260,7 @@ async def test_a_release_without_disk_space_keeps_the_form(
 
 
 async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     await admin.send_release(("app.bin", FILE), **GOOD, token="0" * 64)
     assert admin.response.status_code == 403
     assert admin.site.releases.files() == ()
@@ -285,13 +285,15 @@ async def test_a_visitor_without_a_session_is_asked_to_sign_in(site: FirmwareSit
     ],
 )
 async def test_an_invalid_form_is_explained(admin: Operator, kind: str, body: bytes) -> None:
-    response = await admin._client.post("/firmware/add", data=body, headers={"Content-Type": kind})
+    response = await admin._client.post(
+        "/cameras/firmware/add", data=body, headers={"Content-Type": kind}
+    )
     assert response.status_code == 400
     assert "could not be read" in str(await response.get_data(as_text=True))
 
 
 async def test_an_upload_is_refused_while_the_hub_receives_other_files(admin: Operator) -> None:
-    await admin.get("/firmware/add")
+    await admin.get("/cameras/firmware/add")
     places = [admin.site.releases.receive() for _ in range(4)]
     for place in places:
         await place.__aenter__()
@@ -306,11 +308,11 @@ async def test_an_upload_is_refused_while_the_hub_receives_other_files(admin: Op
 
 async def test_a_release_is_removed_after_one_question(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
-    path = f"/firmware/releases/{release.id}/remove"
+    path = f"/cameras/firmware/releases/{release.id}/remove"
     await admin.get(path)
     assert "This deletes the release" in admin.text
     await admin.send(path)
-    assert admin.goes_to == "/firmware?done=release-removed"
+    assert admin.goes_to == "/cameras/firmware?done=release-removed"
     assert admin.site.releases.all() == ()
     assert ("firmware.remove", str(release.id)) in await admin.audited()
 
@@ -318,10 +320,10 @@ async def test_a_release_is_removed_after_one_question(admin: Operator) -> None:
 async def test_a_release_in_use_is_not_removed_and_the_page_says_why(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     campaign = await admin.site.campaigns.start(release.id, ["1"])
-    path = f"/firmware/releases/{release.id}/remove"
+    path = f"/cameras/firmware/releases/{release.id}/remove"
     await admin.get(path)
     assert "1 campaign is installing this release" in admin.text
-    assert f'href="/firmware/campaigns/{campaign.id}"' in admin.text
+    assert f'href="/cameras/firmware/campaigns/{campaign.id}"' in admin.text
     await admin.send(path)
     assert admin.response.status_code == 400
     assert "1 campaign is installing this release" in admin.text
@@ -347,9 +349,9 @@ async def test_cameras_are_read_once_for_any_number_of_releases(
     for number in range(10):
         reports = Versions(fw_ver=f"V{number}") if number % 2 else Versions()
         await site.add_release(b"%d" % number, ver_code=number, reports=reports)
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert reads == 1
-    await admin.get("/firmware/releases/1/give")
+    await admin.get("/cameras/firmware/releases/1/give")
     assert admin.response.status_code == 200
 
 
@@ -362,12 +364,12 @@ async def test_cameras_of_a_campaign_hold_a_release_without_versions(
     await site.download("1")
     await site.report("1", fwVer="V7")
     assert site.states(campaign)["1"] == "done"
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert "Installed on 1 of 3 cameras" in admin.text
     other = await site.add_release(b"other", ver_name="v3", reports=Versions())
     await site.campaigns.stop(campaign.id)
     await site.campaigns.start(other.id, ["1"])
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert "Installed on 1 of 3 cameras" not in admin.text
 
 
@@ -376,10 +378,10 @@ async def test_cameras_of_a_campaign_hold_a_release_without_versions(
 
 async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
-    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
     await admin.start(release, "1", "3", first="3")
     (campaign,) = admin.site.campaigns.campaigns()
-    assert admin.goes_to == f"/firmware/campaigns/{campaign.id}?done=campaign-started"
+    assert admin.goes_to == f"/cameras/firmware/campaigns/{campaign.id}?done=campaign-started"
     assert [one.did for one in campaign.devices] == ["3", "1"]
     assert await admin.audited() == [("campaign.start", str(campaign.id))]
 
@@ -387,7 +389,7 @@ async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None
 async def test_one_camera_is_updated_from_its_own_page(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     await admin.get("/cameras/2/manage")
-    link = f"/firmware/releases/{release.id}/give?did=2"
+    link = f"/cameras/firmware/releases/{release.id}/give?did=2"
     assert f'href="{link}"' in admin.text
     assert "Update to v2.0…" in admin.text
     await admin.get(link)
@@ -402,8 +404,8 @@ async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
 ) -> None:
     release = await admin.site.add_release(FILE)
     await admin.site.devices.change("3", DeviceChange(name="Yard <3>"))
-    await admin.get(f"/firmware/releases/{release.id}/give")
-    await admin.send(f"/firmware/releases/{release.id}/give", did=["1", "3"], first="3")
+    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="3")
     assert admin.response.status_code == 200
     for text in ("Roll out v2.0?", "Yard &lt;3&gt;", "the hub cannot put the old one back"):
         assert text in admin.text, text
@@ -417,10 +419,10 @@ async def test_the_question_warns_if_the_cameras_speak_different_editions(
     admin: Operator,
 ) -> None:
     release = await admin.site.add_release(FILE)
-    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
     for edition, warns in (("no", False), ("yes", True)):
         await admin.site.services.cameras.capabilities.override("3", "group:information", edition)
-        await admin.send(f"/firmware/releases/{release.id}/give", did=["1", "3"], first="")
+        await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="")
         assert ("they speak different editions" in admin.text) == warns
 
 
@@ -433,10 +435,10 @@ async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
     release = await site.add_release(FILE, least=Versions(hw_ver="V2.0"))
     await site.report("2", fwVer="2.0")
     await site.report("3", hwVer="V1.0")
-    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
     assert admin.text.count(" disabled>") == 2
     assert (
-        f'<a href="/firmware/campaigns/{campaign.id}">It is being updated to v1.9.</a>'
+        f'<a href="/cameras/firmware/campaigns/{campaign.id}">It is being updated to v1.9.</a>'
         in admin.text
     )
     assert "It already has this release." in admin.text
@@ -446,7 +448,7 @@ async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
 async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
     site = admin.site
     release = await site.add_release(FILE)
-    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
     await admin.start(release)
     assert "Select at least one camera" in admin.text
     await admin.start(release, "1", first="2")
@@ -467,7 +469,7 @@ async def test_a_campaign_shows_the_progress_of_each_camera(admin: Operator) -> 
     site = admin.site
     release = await site.add_release(FILE, least=Versions(hw_ver="V1.0"))
     campaign = await site.campaigns.start(release.id, ["1", "2", "3"])
-    path = f"/firmware/campaigns/{campaign.id}"
+    path = f"/cameras/firmware/campaigns/{campaign.id}"
     await admin.get(path)
     assert f'data-part="{path}/now" data-on="firmware device"' in admin.text
     assert "1 goes first. The others follow once it runs the new version." in admin.text
@@ -494,7 +496,7 @@ async def test_a_campaign_shows_the_progress_of_each_camera(admin: Operator) -> 
         "Hardware V0.9 is too old",
     ):
         assert text in admin.text, text
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     assert "3 cameras to v2.0" in admin.text
     assert "Installed on 1 of 3 cameras" in admin.text
 
@@ -514,7 +516,7 @@ async def test_a_camera_with_all_files_shows_what_it_must_report(
     release = await site.add_release(FILE, reports=reports)
     campaign = await site.campaigns.start(release.id, ["1"])
     await site.download("1")
-    await admin.get(f"/firmware/campaigns/{campaign.id}")
+    await admin.get(f"/cameras/firmware/campaigns/{campaign.id}")
     assert sentence in admin.text
 
 
@@ -524,7 +526,7 @@ async def test_a_campaign_is_paused_resumed_and_stopped_after_one_question(
     site = admin.site
     release = await site.add_release(FILE)
     campaign = await site.campaigns.start(release.id, ["1"])
-    path = f"/firmware/campaigns/{campaign.id}"
+    path = f"/cameras/firmware/campaigns/{campaign.id}"
     await admin.get(path)
     await admin.send(f"{path}/pause")
     assert site.state(campaign) == "paused"
@@ -554,7 +556,7 @@ async def test_a_release_without_versions_counts_cameras_that_a_campaign_updated
     await site.campaigns.start(release.id, ["1"])
     await site.download("1")
     await site.report("1", fwVer="V7")
-    await admin.get(f"/firmware/releases/{release.id}")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     assert 'class="chip" href="/cameras/1"' in admin.text
     assert 'class="chip" href="/cameras/2"' not in admin.text
 
@@ -564,13 +566,13 @@ async def test_downloads_are_listed(admin: Operator, clock: FrozenClock) -> None
     release = await site.add_release(FILE)
     await site.campaigns.start(release.id, ["1"])
     await site.download("1")
-    await admin.get("/firmware/downloads")
+    await admin.get("/cameras/firmware/downloads")
     for text in ("v2.0 · part 1.bin", "390.6 KB", "complete"):
         assert text in admin.text, text
     # A later release has the same file, but was not downloaded.
     clock.advance(1)
     await site.add_release(FILE, ver_code=2, ver_name="v2.1")
-    await admin.get("/firmware/downloads")
+    await admin.get("/cameras/firmware/downloads")
     assert "v2.0 · part 1.bin" in admin.text
 
 
@@ -582,7 +584,7 @@ async def test_a_cameras_page_shows_its_campaign(admin: Operator) -> None:
     campaign = await site.campaigns.start(release.id, ["1"])
     await admin.get("/cameras/1")
     assert 'data-part="/cameras/1/campaign" data-on="firmware"' in admin.text
-    assert f'<a href="/firmware/campaigns/{campaign.id}">Firmware v2.0</a>' in admin.text
+    assert f'<a href="/cameras/firmware/campaigns/{campaign.id}">Firmware v2.0</a>' in admin.text
     (token,) = await site.links("1")
     await site.fetch(token, 0, len(FILE) // 2)
     await admin.get("/cameras/1/campaign")
@@ -596,7 +598,7 @@ async def test_the_firmware_pages_are_in_chinese(admin: Operator) -> None:
     site = admin.site
     release = await site.add_release(FILE)
     campaign = await site.campaigns.start(release.id, ["1", "2"])
-    await admin.get("/firmware")
+    await admin.get("/cameras/firmware")
     await admin.send("/preferences", language="zh")
     for path, words in (
         ("", "固件版本"),
@@ -605,5 +607,5 @@ async def test_the_firmware_pages_are_in_chinese(admin: Operator) -> None:
         (f"/campaigns/{campaign.id}", "先升级 1，成功后再升级其余摄像机。"),
         ("/add", "描述文件"),
     ):
-        await admin.get(f"/firmware{path}")
+        await admin.get(f"/cameras/firmware{path}")
         assert words in admin.text

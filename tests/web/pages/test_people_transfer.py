@@ -163,7 +163,7 @@ async def test_everybody_is_exported_after_a_warning_and_that_is_logged(
     await hub.services.people.register.add(
         PersonChange(name="Ann", phone="123456"), by=COMMAND_LINE
     )
-    await admin.get("/people/export")
+    await admin.get("/people/import")
     assert "full personal numbers" in admin.text
     await admin.send("/people/export")
     assert admin.response.content_type == "application/zip"

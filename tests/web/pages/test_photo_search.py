@@ -34,8 +34,8 @@ def hits(*scores: int, **more: object) -> object:
 
 async def search(hub: PageSite, guard: Photographer, **fields: str) -> str:
     """Search, wait for the end, and open the result; return its path."""
-    await guard.get("/photo-search")
-    await guard.send_photo("/photo-search", PORTRAIT, **{**FORM, **fields})
+    await guard.get("/search/photo")
+    await guard.send_photo("/search/photo", PORTRAIT, **{**FORM, **fields})
     path = guard.goes_to
     await hub.services.jobs.wait(int(path.rpartition("/")[2]))
     await guard.get(path)
@@ -77,7 +77,7 @@ async def test_a_usual_period_needs_one_click(
 
 
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
-    await admin.get("/photo-search")
+    await admin.get("/search/photo")
     assert 'href="/cameras/connect"' in admin.text
 
 
@@ -96,7 +96,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
         "1 gave no result",
         "could not be reached",
         "/media/device/2?path=sd%2F92.jpg",
-        "/photo-search?from_did=2&amp;from_path=sd%2F92.jpg",
+        "/search/photo?from_did=2&amp;from_path=sd%2F92.jpg",
     ):
         assert text in guard.text, text
     assert "Add to people" not in guard.text
@@ -106,7 +106,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
     assert "3 captures" in guard.text
     await guard.get(f"{path}/photo")
     assert (await guard.response.get_data())[:2] == b"\xff\xd8"
-    await guard.get("/photo-search")
+    await guard.get("/search/photo")
     assert f'href="{path}"' in guard.text
 
 
@@ -162,11 +162,11 @@ async def test_a_person_of_the_register_is_searched_without_a_file(
     change = PersonChange(name="Ann", photo=PORTRAIT)
     await running.services.people.register.add(change, by=COMMAND_LINE, pid="7")
     await guard.get("/people/7")
-    assert 'href="/photo-search?from_person=7"' in guard.text
-    await guard.get("/photo-search?from_person=7")
+    assert 'href="/search/photo?from_person=7"' in guard.text
+    await guard.get("/search/photo?from_person=7")
     assert 'data-source="/people/7/photo"' in guard.text
-    await guard.send_photo("/photo-search", **FORM, from_person="7")
-    assert guard.goes_to.startswith("/photo-search/")
+    await guard.send_photo("/search/photo", **FORM, from_person="7")
+    assert guard.goes_to.startswith("/search/photo/")
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ async def test_a_wrong_form_searches_nothing(
     running: PageSite, guard: Photographer, fields: dict[str, str], data: bytes, says: str
 ) -> None:
     gate = await running.connect("Gate")
-    await guard.get("/photo-search")
-    await guard.send_photo("/photo-search", data, **{**FORM, **fields})
+    await guard.get("/search/photo")
+    await guard.send_photo("/search/photo", data, **{**FORM, **fields})
     assert guard.response.status_code == 400
     assert says in guard.text
     assert gate.asked == []

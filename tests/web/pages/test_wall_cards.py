@@ -124,8 +124,8 @@ async def test_a_record_leads_to_more_like_it_and_to_the_recording(admin: Visito
     await admin.hub.add_record(detail=LI, pictures=["face"])
     await admin.get("/records/1")
     for url in (
-        "/evidence/new?seq=1",
-        "/photo-search?from_record=1",
+        "/search/kept/new?seq=1",
+        "/search/photo?from_record=1",
         "/people/add?from_record=1",
         "/search?uuid=7#answer",
         "/cameras/1/recordings/2026-11-25?around=20:00",
@@ -138,7 +138,7 @@ async def test_a_viewer_is_offered_only_what_is_allowed(hub: PageSite, viewer: V
     await hub.add_record(detail=LI, pictures=["face"])
     await viewer.get("/records/1")
     assert "/search?uuid=7" in viewer.text
-    for path in ("/evidence/new", "/photo-search?", "/people/add", "/recordings/"):
+    for path in ("/search/kept/new", "/search/photo?", "/people/add", "/recordings/"):
         assert f'href="{path}' not in viewer.text, path
 
 

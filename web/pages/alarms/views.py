@@ -15,7 +15,6 @@ from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
-from web.pages.labels import done_sentence
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
 from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
@@ -110,10 +109,8 @@ async def _list_page(fault: str = "") -> Response:
     form = read_form()
     return await page(
         "alarms/alarms.html",
-        area="alarms",
         status=400 if fault else 200,
         fault=fault,
-        done=done_sentence(request.args.get("done")),
         states=_state_links(form),
         times=_time_links(form),
         severities=_choices(labels.SEVERITIES),
@@ -236,8 +233,6 @@ async def _one_page(template: str, seq: int) -> Response:
     (card,) = await make_alarm_cards(hub, [found])
     return await page(
         template,
-        area="alarms",
-        done=done_sentence(request.args.get("done")),
         alarm=card,
         # Viewers may not see photos of the register.
         photo_url=await photo_url(hub, found) if auth.reaches(auth.user(), "guard") else "",

@@ -75,7 +75,6 @@ async def camera_page(
     ]
     return await page(
         template,
-        area="cameras",
         status=status,
         row=camera_row(device),
         search_url=of_camera(device.did),

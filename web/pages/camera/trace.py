@@ -168,7 +168,6 @@ async def show_waiting_trace(sn: str) -> Response:
     waiting = hub.cameras.enrolment.last_attempt(sn)
     return await page(
         "cameras/pending_trace.html",
-        area="cameras",
         sn=sn,
         reasons=waiting_reasons(waiting) if waiting else [],
         shown=_trace_view(frames),

@@ -14,7 +14,7 @@ from web.language import N_, gettext
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
 from web.pages.faults import Fault, NotHere
-from web.pages.labels import describe_field_error, done_sentence
+from web.pages.labels import describe_field_error
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 
@@ -100,7 +100,6 @@ async def connect_page(
     back = await _this_page()
     return await page(
         "cameras/connect.html",
-        area="cameras",
         status=key_fault.status if key_fault else 400 if refused else 200,
         addresses=_addresses(hosts[0]),
         other_hosts=hosts[1:],
@@ -114,7 +113,6 @@ async def connect_page(
         accepted=accepted_note(),
         arrivals=find_arrivals(),
         first=back.endswith("first=1"),
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -170,7 +168,7 @@ async def set_site_key() -> Response:
 async def _ask_to_remove_site_key() -> Response:
     devices = auth.services().cameras.devices.list()
     relying = sum(not device.has_own_key for device in devices)
-    return await page("cameras/site_key_remove.html", area="cameras", relying=relying)
+    return await page("cameras/site_key_remove.html", relying=relying)
 
 
 @blueprint.post("/site-key/remove", role="admin", confirm=_ask_to_remove_site_key)

@@ -119,7 +119,6 @@ async def _import_page(
 ) -> Response:
     return await page(
         "cameras/csv_import.html",
-        area="cameras",
         status=400 if fault or faults else 200,
         text=text,
         fault=fault,

@@ -13,7 +13,6 @@ from hub.store.people.groups import MAX_GROUPS, CameraGroup
 from hub.store.people.people import PersonFilter
 from web import auth
 from web.language import gettext
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("camera_groups", __name__, url_prefix="/cameras/groups")
@@ -38,10 +37,8 @@ class GroupRow(Struct, frozen=True):
 async def groups() -> Response:
     return await page(
         "cameras/groups.html",
-        area="cameras",
         rows=[await _row(group) for group in auth.services().people.groups.list()],
         has_cameras=auth.services().cameras.devices.overview.count > 0,
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -79,7 +76,7 @@ async def edit(id: int) -> Response:
 
 async def _ask_to_remove(id: int) -> Response:
     row = await _row(auth.services().people.groups.get(id))
-    return await page("cameras/group_remove.html", area="cameras", row=row)
+    return await page("cameras/group_remove.html", row=row)
 
 
 @blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
@@ -122,7 +119,6 @@ async def _form_page(
 ) -> Response:
     return await page(
         "cameras/group.html",
-        area="cameras",
         status=error.status if error else 200,
         group=group,
         name=name,

@@ -9,7 +9,6 @@ from hub.errors import BadParameter, NoSuchResource
 from hub.live.pending_devices import PendingDevice
 from web import auth
 from web.pages.cameras.pending_list import page_url, read_back
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("ignore", __name__, url_prefix="/cameras/ignored")
@@ -27,9 +26,7 @@ async def show() -> Response:
     enrolment = auth.services().cameras.enrolment
     return await page(
         "cameras/ignored.html",
-        area="cameras",
         rows=[IgnoredRow(sn, enrolment.last_attempt(sn)) for sn in enrolment.ignored.sns()],
-        done=done_sentence(request.args.get("done")),
     )
 
 

@@ -179,7 +179,6 @@ async def _page(
     hub = auth.services()
     return await page(
         "cameras/many.html",
-        area="cameras",
         status=error.status if error else 200,
         question=question,
         change=change,

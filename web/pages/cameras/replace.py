@@ -41,7 +41,6 @@ async def replace_page(row: PendingRow, back: str, *, question: str = "") -> Res
     devices = sorted(hub.cameras.devices.list(), key=_sort_key)
     return await page(
         "cameras/replace.html",
-        area="cameras",
         status=400 if row.fault else 200,
         question=question,
         one=row,

@@ -11,7 +11,7 @@ from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note
 from web.pages.cameras.camera_list import camera_list
 from web.pages.cameras.pending_list import PendingRow, pending_list
-from web.pages.labels import describe_field_error, done_sentence
+from web.pages.labels import describe_field_error
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("cameras", __name__, url_prefix="/cameras")
@@ -20,13 +20,11 @@ blueprint = Blueprint("cameras", __name__, url_prefix="/cameras")
 async def cameras_page(refused: PendingRow | None = None, fault: str = "") -> Response:
     return await page(
         "cameras/cameras.html",
-        area="cameras",
         status=400 if refused or fault else 200,
         cameras=camera_list(),
         pending=pending_list("/cameras", refused),
         accepted=accepted_note(),
         fault=fault,
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -48,7 +46,6 @@ async def show_add() -> Response:
 async def _add_page(values: dict[str, str], fault: str = "") -> Response:
     return await page(
         "cameras/add.html",
-        area="cameras",
         status=400 if fault else 200,
         values=values,
         fault=fault,

@@ -25,7 +25,7 @@ from web.pages.layout import page, redirect_to
 from web.pages.shown.known_people import make_cards
 from web.pages.times import now_here, read_time_ms, time_field
 
-blueprint = Blueprint("evidence_keep", __name__, url_prefix="/evidence/new")
+blueprint = Blueprint("evidence_keep", __name__, url_prefix="/search/kept/new")
 
 #: Holds that records can be added to, and cards shown of what was chosen.
 _MAX_CHOICES = 50
@@ -89,7 +89,7 @@ async def keep() -> Response:
             id = added.hold.id
     except (BadParameter, TooManyRequests) as error:
         return await _keep_page(auth.user(), form, values=values, error=error)
-    return redirect_to(f"/evidence/{id}?done=hold-added")
+    return redirect_to(f"/search/kept/{id}?done=hold-added")
 
 
 def _read(values: Any) -> KeepForm:
@@ -126,7 +126,6 @@ async def _keep_page(
     start, end = _default_times()
     return await page(
         "evidence/new.html",
-        area="evidence",
         status=400 if fault else 200,
         fault=fault,
         form=form,

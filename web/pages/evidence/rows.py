@@ -40,7 +40,7 @@ def hold_row(hold: Hold) -> HoldRow:
             ended = gettext("expired, %(time)s") % {"time": moment}
     return HoldRow(
         id=hold.id,
-        url=f"/evidence/{hold.id}",
+        url=f"/search/kept/{hold.id}",
         reason=hold.reason or gettext("Evidence %(id)s") % {"id": hold.id},
         records=hold.records,
         by=actor_text(hold.created_by),

@@ -14,12 +14,12 @@ from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day
 from web.pages.faults import Forbidden
 from web.pages.hold_export import response
-from web.pages.labels import done_sentence, size_text
+from web.pages.labels import size_text
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.shown.known_people import make_cards
 from web.pages.times import now_here
 
-blueprint = Blueprint("evidence", __name__, url_prefix="/evidence")
+blueprint = Blueprint("evidence", __name__, url_prefix="/search/kept")
 
 _HOLDS_PER_PAGE = 100
 _CARDS_PER_PAGE = 60
@@ -37,11 +37,9 @@ async def holds() -> Response:
     use = service.use()
     return await page(
         "evidence/holds.html",
-        area="evidence",
-        done=done_sentence(request.args.get("done")),
         rows=[hold_row(one) for one in shown],
         is_first=before is None,
-        older=make_url("/evidence", before=str(shown[-1].id)) if more else "",
+        older=make_url("/search/kept", before=str(shown[-1].id)) if more else "",
         held=use.records,
         size=size_text(use.bytes),
     )
@@ -59,13 +57,11 @@ async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None =
     )
     return await page(
         "evidence/hold.html",
-        area="evidence",
         status=400 if fault else 200,
-        done=done_sentence(request.args.get("done")),
         row=hold_row(hold),
         cards=await make_cards(found.items),
         is_first=after == 0,
-        next_url=make_url(f"/evidence/{hold.id}", after=str(found.next)) if found.next else "",
+        next_url=make_url(f"/search/kept/{hold.id}", after=str(found.next)) if found.next else "",
         may_change_hold=may_change(me, hold),
         fault=fault,
         reason=hold.reason if reason is None else reason,
@@ -83,13 +79,13 @@ async def change(id: int) -> Response:
         await auth.services().records.holds.change(id, reason, until, by=auth.actor())
     except BadParameter as error:
         return await _hold_page(me, hold, describe_hold_error(error), reason)
-    return redirect_to(f"/evidence/{id}?done=hold-changed")
+    return redirect_to(f"/search/kept/{id}?done=hold-changed")
 
 
 async def _ask_to_release(id: int) -> Response:
     hold = await _own(auth.user(), id)
     gone = await auth.services().records.holds.only_here(id)
-    return await page("evidence/release.html", area="evidence", row=hold_row(hold), gone=gone)
+    return await page("evidence/release.html", row=hold_row(hold), gone=gone)
 
 
 @blueprint.post("/<int:id>/release", role="guard", confirm=_ask_to_release)
@@ -99,8 +95,8 @@ async def release(id: int) -> Response:
         await auth.services().records.holds.release(id, by=auth.actor())
     except BadParameter:
         # It has ended in the meantime, as its page shows.
-        return redirect_to(f"/evidence/{id}")
-    return redirect_to("/evidence?done=hold-released")
+        return redirect_to(f"/search/kept/{id}")
+    return redirect_to("/search/kept?done=hold-released")
 
 
 @blueprint.get("/<int:id>/export", role="guard")

@@ -26,7 +26,7 @@ from web.language import gettext
 from web.pages.firmware.labels import TYPES, VERSIONS, describe_form_error, file_expected, size_text
 from web.pages.layout import page, redirect_to, wants_part
 
-blueprint = Blueprint("firmware_add", __name__, url_prefix="/firmware/add")
+blueprint = Blueprint("firmware_add", __name__, url_prefix="/cameras/firmware/add")
 
 #: The usual types of the files of a release, in order.
 _USUAL_TYPES = (2, 3, 4, 5, 1)
@@ -69,7 +69,7 @@ async def add() -> Response:
         await hub.core.audit.add(auth.actor(), "firmware.add", str(release.id))
     except HubError as error:
         return await _form_page(form.fields, rows, describe_form_error(error))
-    return redirect_to(f"/firmware/releases/{release.id}?done=release-added")
+    return redirect_to(f"/cameras/firmware/releases/{release.id}?done=release-added")
 
 
 async def _form_page(
@@ -77,7 +77,6 @@ async def _form_page(
 ) -> Response:
     return await page(
         "firmware/_form.html" if wants_part() else "firmware/add.html",
-        area="firmware",
         status=400 if fault else 200,
         fault=fault,
         values=fields,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.services.firmware.campaign_views import Campaign
 from web import auth
 from web.pages.firmware.labels import campaign_sentence
 from web.pages.firmware.rows import campaign_device_rows, campaign_row
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 
-blueprint = Blueprint("campaign", __name__, url_prefix="/firmware/campaigns/<int:id>")
+blueprint = Blueprint("campaign", __name__, url_prefix="/cameras/firmware/campaigns/<int:id>")
 
 #: Cameras shown on the page; the rest is counted.
 _MAX_SHOWN = 200
@@ -36,8 +35,6 @@ async def _campaign_page(template: str, id: int) -> Response:
     rows = campaign_device_rows(campaign)
     return await page(
         template,
-        area="firmware",
-        done=done_sentence(request.args.get("done")),
         row=campaign_row(campaign),
         campaign=campaign,
         sentence=campaign_sentence(campaign),
@@ -59,7 +56,6 @@ async def resume(id: int) -> Response:
 async def _ask_to_stop(id: int) -> Response:
     return await page(
         "firmware/stop.html",
-        area="firmware",
         campaign=auth.services().firmware.campaigns.campaign(id),
     )
 
@@ -75,5 +71,5 @@ async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: s
         await auth.services().core.audit.add(auth.actor(), f"campaign.{action}", str(id))
     except BadParameter:
         # It has ended in the meantime, as its page shows.
-        return redirect_to(f"/firmware/campaigns/{id}")
-    return redirect_to(f"/firmware/campaigns/{id}?done=campaign-{action}")
+        return redirect_to(f"/cameras/firmware/campaigns/{id}")
+    return redirect_to(f"/cameras/firmware/campaigns/{id}?done=campaign-{action}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.store.tables.downloads import Download
@@ -12,11 +12,10 @@ from web import auth
 from web.pages.firmware.labels import in_use_sentence, moment, size_text
 from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import campaign_row, release_row, release_rows
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 from web.pages.shown.camera_names import camera_name
 
-blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
+blueprint = Blueprint("firmware", __name__, url_prefix="/cameras/firmware")
 
 #: Rows shown of each list; the rest is counted.
 _MAX_DOWNLOADS = 200
@@ -40,8 +39,6 @@ async def _overview(template: str) -> Response:
     holders = ReleaseHolders()
     return await page(
         template,
-        area="firmware",
-        done=done_sentence(request.args.get("done")),
         releases=release_rows(holders),
         running=[row for row in campaigns if not row.campaign.has_ended],
         ended=[row for row in campaigns if row.campaign.has_ended],
@@ -55,13 +52,11 @@ async def one_release(id: int) -> Response:
     release = hub.firmware.releases.get(id)
     return await page(
         "firmware/release.html",
-        area="firmware",
         row=release_row(release, ReleaseHolders()),
         max_holders=_MAX_HOLDERS,
         campaigns=[
             campaign_row(one) for one in hub.firmware.campaigns.outlines() if one.release.id == id
         ],
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -73,7 +68,6 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
     row = release_row(release, ReleaseHolders())
     return await page(
         "firmware/remove.html",
-        area="firmware",
         status=status,
         row=row,
         in_use=in_use_sentence(row.running) if row.running else "",
@@ -93,7 +87,7 @@ async def remove(id: int) -> Response:
         await hub.core.audit.add(auth.actor(), "firmware.remove", str(id))
     except BadParameter:
         return await _remove_page(hub.firmware.releases.get(id), status=400)
-    return redirect_to("/firmware?done=release-removed")
+    return redirect_to("/cameras/firmware?done=release-removed")
 
 
 class DownloadRow(Struct, frozen=True):
@@ -113,7 +107,6 @@ async def downloads() -> Response:
     found = auth.services().firmware.downloads.downloads()
     return await page(
         "firmware/downloads.html",
-        area="firmware",
         rows=[_download_row(one) for one in found[:_MAX_DOWNLOADS]],
         more=max(0, len(found) - _MAX_DOWNLOADS),
     )

@@ -20,7 +20,7 @@ from web.pages.layout import page, redirect_to
 from web.pages.shown.camera_rows import CameraRow, camera_row
 
 blueprint = Blueprint(
-    "firmware_start_campaign", __name__, url_prefix="/firmware/releases/<int:id>/give"
+    "firmware_start_campaign", __name__, url_prefix="/cameras/firmware/releases/<int:id>/give"
 )
 
 
@@ -61,7 +61,7 @@ async def start(id: int) -> Response:
         await hub.core.audit.add(auth.actor(), "campaign.start", str(campaign.id))
     except HubError as error:
         return await _start_page(release, dids, first, describe_start_error(error))
-    return redirect_to(f"/firmware/campaigns/{campaign.id}?done=campaign-started")
+    return redirect_to(f"/cameras/firmware/campaigns/{campaign.id}?done=campaign-started")
 
 
 async def _confirm_page(release: Release, dids: list[str], first: str) -> Response:
@@ -72,7 +72,6 @@ async def _confirm_page(release: Release, dids: list[str], first: str) -> Respon
     editions = {supposed_edition(hub.cameras.capabilities.of(did)) for did in dids if did in known}
     return await page(
         "firmware/confirm_campaign.html",
-        area="firmware",
         row=release_row(release, ReleaseHolders()),
         dids=dids,
         first=first,
@@ -101,7 +100,6 @@ async def _start_page(
     ]
     return await page(
         "firmware/start_campaign.html",
-        area="firmware",
         status=400 if fault else 200,
         fault=fault,
         row=release_row(release, ReleaseHolders()),

@@ -82,7 +82,7 @@ class JobRow(Struct, frozen=True, kw_only=True):
 
 def job_url(job: Job) -> str:
     """The page of a job; a search has its own."""
-    return f"/photo-search/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
+    return f"/search/photo/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
 
 
 def job_row(job: Job) -> JobRow:

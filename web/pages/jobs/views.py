@@ -24,7 +24,7 @@ _MAX_ID = 2**63 - 1
 
 @blueprint.get("", role="guard")
 async def jobs() -> Response:
-    return await page("jobs/jobs.html", area="jobs", **await _list())
+    return await page("jobs/jobs.html", **await _list())
 
 
 @blueprint.get("/table", role="guard")
@@ -51,7 +51,7 @@ async def job(id: int) -> Response:
     found = await auth.services().jobs.get(id)
     if job_url(found) != f"/jobs/{id}":
         return redirect_to(job_url(found))
-    return await page("jobs/job.html", area="jobs", **await _job(found, auth.user()))
+    return await page("jobs/job.html", **await _job(found, auth.user()))
 
 
 @blueprint.get("/<int:id>/state", role="guard")

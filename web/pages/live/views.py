@@ -242,7 +242,6 @@ async def live() -> Response:
     older = "" if found.next is None else "/" + wall_filter.query(before=found.next)
     return await page(
         "live/live.html",
-        area="live",
         seq=seq,
         kind=wall_filter.kind or "",
         did=wall_filter.did or "",
@@ -336,7 +335,6 @@ async def record(seq: int) -> Response:
         await auth.services().people.register.note_record_numbers_shown(seq, auth.actor())
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
-        area="live",
         record=found,
         card=make_card(found, people),
         # As it was called then.

@@ -80,7 +80,7 @@ async def edit(pid: str) -> Response:
 
 async def _ask_to_remove(pid: str) -> Response:
     found = await auth.services().people.register.get(check_pid(pid))
-    return await page("people/remove.html", area="people", person=found, photo=photo_url(found))
+    return await page("people/remove.html", person=found, photo=photo_url(found))
 
 
 @blueprint.post("/<pid>/remove", role="admin", confirm=_ask_to_remove)
@@ -120,7 +120,6 @@ async def _form_page(
     hub = auth.services()
     return await page(
         "people/form.html",
-        area="people",
         status=error.status if error else 200,
         person=person,
         present=photo_url(person) if person else "",

@@ -89,12 +89,6 @@ async def start(id: str) -> Response:
     return redirect_to(f"/jobs/{job.id}")
 
 
-@blueprint.get("/export", role="admin")
-async def show_export() -> Response:
-    count = await auth.services().people.register.count()
-    return await page("people/export.html", area="people", count=count)
-
-
 @blueprint.post("/export", role="admin")
 async def export() -> Response:
     code = language.current().code
@@ -106,7 +100,6 @@ async def _form_page(error: HubError | None = None) -> Response:
     names = [column_name(field, language.current().code) for field in FIELDS]
     return await page(
         "people/_import_form.html" if wants_part() else "people/import.html",
-        area="people",
         # The script shows the form again if the status is 400.
         status=400 if error else 200,
         fault=gettext("These files are no longer available. Choose them again.")
@@ -115,6 +108,7 @@ async def _form_page(error: HubError | None = None) -> Response:
         if error
         else "",
         columns=names,
+        count=await auth.services().people.register.count(),
         most=MAX_UPLOAD_BYTES,
         too_large=file_too_large(MAX_UPLOAD_BYTES >> 20),
     )
@@ -137,7 +131,6 @@ async def _preview_page(id: str, error: HubError | None = None) -> Response:
     here, last = f"/people/import/{id}", str(shown[-1].position) if shown else ""
     return await page(
         "people/import_preview.html",
-        area="people",
         status=error.status if error else 200,
         fault=gettext("Another import is running. Wait until it has finished.") if error else "",
         preview=found,

@@ -15,7 +15,6 @@ from hub.wire.commands.param_structs import MAX_PID
 from hub.wire.uploads.records import Record
 from web import auth
 from web.pages.actors import actor_text
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to, wants_part
 from web.pages.people.camera_bars import camera_bars
 from web.pages.people.cameras_of_person import cameras_of_person, undecided_cameras
@@ -45,7 +44,6 @@ async def people() -> Response:
     sees_numbers = auth.reaches(auth.user(), "admin")
     return await page(
         "people/people.html",
-        area="people",
         people=await people_list(query, sees_numbers=sees_numbers),
         query=query,
         categories=category_options(),
@@ -53,7 +51,6 @@ async def people() -> Response:
         has_people=query.is_filtered or await hub.people.register.count() > 0,
         has_cameras=hub.cameras.devices.overview.count > 0,
         undecided=undecided_cameras(),
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -74,7 +71,6 @@ async def person(pid: str) -> Response:
     groups = {group.id: group for group in hub.people.groups.list()}
     return await page(
         "people/person.html",
-        area="people",
         person=found,
         photo=photo_url(found),
         badge=list_badge(found.category),
@@ -87,7 +83,6 @@ async def person(pid: str) -> Response:
         search_url=of_person(found.pid),
         sightings=await make_cards(await _sightings(found)),
         sighting_count=await _count_sightings(found),
-        done=done_sentence(request.args.get("done")),
     )
 
 
@@ -95,7 +90,7 @@ async def person(pid: str) -> Response:
 async def all_cameras() -> Response:
     """How far each camera is; as a part of a page, its rows alone."""
     template = "people/_all_cameras.html" if wants_part() else "people/all_cameras.html"
-    return await page(template, area="people", rows=await camera_bars())
+    return await page(template, rows=await camera_bars())
 
 
 @blueprint.get("/undecided", role="guard")

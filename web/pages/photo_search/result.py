@@ -82,7 +82,7 @@ def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
         camera_url=f"/cameras/{hit.did}",
         picture=device_picture_url(hit.did, hit.picture) if hit.picture else "",
         add=f"/people/add?{source}" if source else "",
-        search=f"/photo-search?{source}" if source else "",
+        search=f"/search/photo?{source}" if source else "",
         person=recognised_view(hit.name, hit.person, hit.category, people),
     )
 

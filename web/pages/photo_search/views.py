@@ -37,7 +37,7 @@ from web.pages.shown.form_fields import describe_photo_error
 from web.pages.times import now_here, read_time_ms, time_field
 from web.pages.upload_errors import UPLOAD_ERRORS
 
-blueprint = Blueprint("photo_search", __name__, url_prefix="/photo-search")
+blueprint = Blueprint("photo_search", __name__, url_prefix="/search/photo")
 
 _THRESHOLD = field_specs(PersonSearch)["threshold"]
 _DEFAULT_PERIOD = timedelta(days=1)
@@ -78,12 +78,12 @@ async def start() -> Response:
         job = await search.start(photo, subject, auth.actor(), _chosen_cameras(form))
     except _ERRORS as error:
         return await _form_page(form, source, error)
-    return redirect_to(f"/photo-search/{job.id}")
+    return redirect_to(f"/search/photo/{job.id}")
 
 
 @blueprint.get("/<int:id>", role="guard")
 async def result(id: int) -> Response:
-    return await page("photo_search/result.html", area="search", **await _result(id))
+    return await page("photo_search/result.html", **await _result(id))
 
 
 @blueprint.get("/<int:id>/state", role="guard")
@@ -173,7 +173,6 @@ async def _form_page(
     devices = sorted(hub.cameras.devices.list(), key=lambda one: (one.name or one.sn).casefold())
     return await page(
         "photo_search/search.html",
-        area="search",
         status=error.status if error else 200,
         form=form,
         is_some=bool(form.dids or form.groups),

@@ -97,11 +97,10 @@ async def one(kind: str) -> Response:
     now = int(hub.core.clock.likely_time() * 1000)
     response = await page(
         "reports/report.html",
-        area="reports",
         form=form,
         title=report_name(query.kind),
         period_title=period_title(query, period.first, period.days[-1].date),
-        kinds=[
+        reports=[
             ReportLink(form.url(kind=one), report_name(one), one == query.kind)
             for one in REPORT_KINDS
         ],

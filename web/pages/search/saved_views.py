@@ -16,7 +16,6 @@ from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 from web.pages.search.chips import question_text
 from web.pages.search.question import Question, read_question, read_sent
@@ -82,9 +81,7 @@ async def _list_page(
     """`name`, `query`: those of a search that could not be saved."""
     return await page(
         "search/saved.html",
-        area="search",
         status=error.status if error else 200,
-        done=done_sentence(request.args.get("done")),
         fault=_describe(error) if error else "",
         rows=[await _row(me, one) for one in auth.services().records.saved_searches.list()],
         name=name,

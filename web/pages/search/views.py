@@ -10,7 +10,6 @@ from hub.errors import BadParameter, TooManyRequests
 from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.language import gettext
-from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to
 from web.pages.search.chart import TimeChart, make_chart, wider_url
 from web.pages.search.chips import question_chips
@@ -113,14 +112,12 @@ async def _page(
 ) -> Response:
     return await page(
         "search/search.html",
-        area="search",
         status=400 if fault else 200,
         question=question,
         query=question.query(**OPENED_IN),
         form=search_form(sent or sent_of(question)),
         fault=fault,
         has_cameras=auth.services().cameras.devices.overview.count > 0,
-        done=done_sentence(request.args.get("done")),
         saved=_saved_links(question),
         **values,
     )

@@ -11,9 +11,8 @@ from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import describe_account_error
-from web.pages.layout import make_url, redirect_to
+from web.pages.layout import make_url, page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
 
@@ -36,9 +35,8 @@ async def api_keys() -> Response:
 
 
 async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
-    return await site_page(
+    return await page(
         "site/api_keys.html",
-        section="api-keys",
         status=fault.status,
         rows=[_row(key) for key in auth.services().access.api_keys.all()],
         values=values,
@@ -76,14 +74,12 @@ async def add() -> Response:
         )
     except BadParameter as error:
         return await _keys_page(values, Fault(error.field, describe_account_error(error)))
-    return await site_page(
-        "site/api_key_added.html", section="api-keys", name=name, key=key, may=may
-    )
+    return await page("site/api_key_added.html", name=name, key=key, may=may)
 
 
 async def _ask_to_remove() -> Response:
     key = _get(request.args.get("appid", ""))
-    return await site_page("site/api_key_remove.html", section="api-keys", row=_row(key))
+    return await page("site/api_key_remove.html", row=_row(key))
 
 
 def _get(appid: str) -> ApiKey:

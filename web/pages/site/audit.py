@@ -13,11 +13,10 @@ from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.actors import actor_text
 from web.pages.labels import ROLES
-from web.pages.layout import make_url, redirect_to
+from web.pages.layout import make_url, page
 from web.pages.reports.labels import PERIODS, REPORTS
 from web.pages.site.audit_export import export_csv
 from web.pages.site.audit_filter import GROUPS, read_form
-from web.pages.site.layout import site_page
 from web.pages.times import now_here
 
 blueprint = Blueprint("audit", __name__)
@@ -193,12 +192,6 @@ class AuditRow(Struct, frozen=True):
     target: AuditTarget
 
 
-@blueprint.get("/audit", role=None)
-async def old_address() -> Response:
-    """Where the audit log was in earlier versions."""
-    return redirect_to("/site/audit")
-
-
 @blueprint.get("/site/audit", role="admin")
 async def audit() -> Response:
     before = request.args.get("before", type=int)
@@ -209,9 +202,8 @@ async def audit() -> Response:
     )
     entries = found[:_PAGE_ENTRIES]
     has_more = len(found) > len(entries)
-    return await site_page(
+    return await page(
         "site/audit.html",
-        section="audit",
         rows=[_row(entry) for entry in entries],
         is_first=before is None,
         older=make_url("/site/audit", before=str(entries[-1].id), **form.values)
@@ -313,19 +305,20 @@ def _release(entry: AuditEntry) -> AuditTarget:
         release = auth.services().firmware.releases.get(int(entry.target))
     except (NoSuchResource, ValueError):
         return AuditTarget(entry.target)
-    return AuditTarget(release.ver_name, f"/firmware/releases/{release.id}")
+    return AuditTarget(release.ver_name, f"/cameras/firmware/releases/{release.id}")
 
 
 def _campaign(entry: AuditEntry) -> AuditTarget:
     """The number of a campaign. Old campaigns are forgotten, and have no page then."""
     campaigns = auth.services().firmware.campaigns.outlines()
     is_known = any(str(one.id) == entry.target for one in campaigns)
-    return AuditTarget(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
+    url = f"/cameras/firmware/campaigns/{entry.target}" if is_known else ""
+    return AuditTarget(entry.target, url)
 
 
 def _hold(entry: AuditEntry) -> AuditTarget:
     """A hold, and for most actions the number of its records."""
-    return _numbered(entry, "/evidence/")
+    return _numbered(entry, "/search/kept/")
 
 
 def _alarm(entry: AuditEntry) -> AuditTarget:
@@ -338,7 +331,7 @@ def _plate_list(entry: AuditEntry) -> AuditTarget:
     """A plate list: its number, and its name at that time."""
     id, _, name = entry.target.partition(" ")
     is_there = any(str(one.id) == id for one in auth.services().alarms.plate_lists.list())
-    return AuditTarget(name or id, f"/site/plate-lists/{id}" if is_there else "")
+    return AuditTarget(name or id, f"/alarms/plates/{id}" if is_there else "")
 
 
 def _erasure(entry: AuditEntry) -> AuditTarget:

@@ -28,7 +28,6 @@ from web.pages.labels import (
 )
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
 
@@ -83,9 +82,8 @@ async def backups() -> Response:
 async def _backups_page(fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
     restored = hub.upkeep.backups.restored_from()
-    return await site_page(
+    return await page(
         "site/backups.html",
-        section="backups",
         status=fault.status,
         view=_view(hub),
         fault=fault.sentence,

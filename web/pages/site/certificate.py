@@ -14,9 +14,8 @@ from hub.services.devices.views import DeviceView
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.faults import NO_FAULT, Fault
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
 
@@ -51,9 +50,8 @@ async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = Fals
     hub, shown = auth.services(), language.current()
     certificates, config, zone = hub.upkeep.certificates, hub.config, language.zone()
     days = int((certificates.expires_at - hub.core.clock.likely_time()) // 86_400)
-    return await site_page(
+    return await page(
         "site/certificate.html",
-        section="certificate",
         status=fault.status,
         uses_tls=config.devices.tls or config.web.tls,
         kind=certificates.kind,
@@ -123,9 +121,8 @@ def _check_names(cert: bytes) -> None:
 
 
 async def _ask_to_remove() -> Response:
-    return await site_page(
+    return await page(
         "site/certificate_remove.html",
-        section="certificate",
         names=sorted(auth.services().upkeep.certificates.names),
     )
 

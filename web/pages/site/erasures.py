@@ -20,7 +20,6 @@ from web.pages.actors import actor_text
 from web.pages.labels import size_text
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.shown.camera_names import CameraName, camera_name
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_erasures", __name__, url_prefix="/site/erasures")
 
@@ -92,9 +91,8 @@ async def _list_page(form: ErasureForm, fault: str = "") -> Response:
         None if before is None else max(0, min(before, _MAX_ID)), _PER_PAGE + 1
     )
     shown, more = found[:_PER_PAGE], len(found) > _PER_PAGE
-    return await site_page(
+    return await page(
         "site/erasures.html",
-        section="erasures",
         status=400 if fault else 200,
         fault=fault,
         form=form,
@@ -110,7 +108,7 @@ async def find() -> Response:
         rows = await _find(form)
     except BadParameter as error:
         return await _list_page(form, _describe(error))
-    return await site_page("site/erasures_found.html", section="erasures", form=form, rows=rows)
+    return await page("site/erasures_found.html", form=form, rows=rows)
 
 
 @blueprint.post("/confirm", role="admin")
@@ -126,9 +124,8 @@ async def _confirm_page(form: ErasureForm, fault: str = "", held: str = "") -> R
     erasures = auth.services().records.erasures
     subject = await _subject(form)
     preview = await erasures.preview(subject)
-    return await site_page(
+    return await page(
         "site/erasures_confirm.html",
-        section="erasures",
         status=400 if fault else 200,
         fault=fault,
         form=form,
@@ -158,14 +155,14 @@ async def erase() -> Response:
 @blueprint.get("/<int:id>", role="admin")
 async def report(id: int) -> Response:
     row = _erasure_row(await auth.services().records.erasures.get(id))
-    return await site_page("site/erasure.html", section="erasures", row=row)
+    return await page("site/erasure.html", row=row)
 
 
 @blueprint.get("/<int:id>/now", role="admin")
 async def report_now(id: int) -> Response:
     """The part of the report that is refreshed."""
     row = _erasure_row(await auth.services().records.erasures.get(id))
-    return await page("site/_erasure.html", area="site", row=row)
+    return await page("site/_erasure.html", row=row)
 
 
 def _read(values: Any) -> ErasureForm:

@@ -15,7 +15,6 @@ from web.language import gettext
 from web.pages.labels import health_sentence
 from web.pages.layout import page, redirect_to
 from web.pages.shown.camera_rows import ShownState, shown_state
-from web.pages.site.layout import site_page
 from web.pages.site.problems import ShownProblem, current_problems, finding_sentence
 
 blueprint = Blueprint("health", __name__, url_prefix="/site/health")
@@ -59,7 +58,7 @@ class HealthView(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def health() -> Response:
-    return await site_page("site/health.html", section="health", view=await _view())
+    return await page("site/health.html", view=await _view())
 
 
 @blueprint.get("/now", role="admin")

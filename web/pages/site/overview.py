@@ -10,7 +10,6 @@ from hub.services.urls import dashboard_urls, device_urls
 from web import auth
 from web.language import gettext
 from web.pages.layout import page, redirect_to
-from web.pages.site.layout import site_page
 from web.pages.site.tiles import site_tiles
 from web.pages.zones import zone_choices
 
@@ -29,9 +28,8 @@ async def overview() -> Response:
 
 async def _overview_page(values: dict[str, str], *, field: str = "", fault: str = "") -> Response:
     hub = auth.services()
-    return await site_page(
+    return await page(
         "site/overview.html",
-        section="overview",
         status=400 if fault else 200,
         values=values,
         field=field,

@@ -20,8 +20,7 @@ from hub.services.retention.view import (
 from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.labels import KINDS, duration, size_text
-from web.pages.layout import redirect_to
-from web.pages.site.layout import site_page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("retention", __name__, url_prefix="/site/retention")
 
@@ -113,9 +112,8 @@ async def confirm_clock() -> Response:
 async def _retention_page(*, fault: str = "") -> Response:
     found = await read_retention(auth.services())
     days = found.days[::-1]
-    return await site_page(
+    return await page(
         "site/retention.html",
-        section="retention",
         status=400 if fault else 200,
         fault=fault,
         found=found,

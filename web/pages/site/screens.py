@@ -10,9 +10,8 @@ from hub.store.tables.sessions import Session
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.layout import site_page
 from web.pages.site.users import base_url
 
 blueprint = Blueprint("site_screens", __name__, url_prefix="/site/screens")
@@ -37,9 +36,8 @@ async def screens() -> Response:
 async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
     users = [user.name for user in hub.access.users.all() if user.enabled and user.role == "viewer"]
-    return await site_page(
+    return await page(
         "site/screens.html",
-        section="screens",
         status=fault.status,
         rows=[_row(one) for one in hub.access.screens.all()],
         users=users,
@@ -77,9 +75,8 @@ async def make_link() -> Response:
         )
     except BadParameter as error:
         return await _screens_page(values, Fault(error.field, _describe_error(error.field)))
-    return await site_page(
+    return await page(
         "site/screen_link.html",
-        section="screens",
         name=values["name"],
         link=f"{base_url()}wall/start/{token}",
     )

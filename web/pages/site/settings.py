@@ -17,9 +17,8 @@ from hub.services.settings.settings import SettingState
 from web import auth
 from web.language import N_, gettext
 from web.pages.faults import Fault, NotHere
-from web.pages.layout import make_url, redirect_to
+from web.pages.layout import make_url, page, redirect_to
 from web.pages.own_password import Form, asked
-from web.pages.site.layout import site_page
 from web.pages.site.setting_forms import form_of
 
 blueprint = Blueprint("site_settings", __name__, url_prefix="/site/settings")
@@ -95,9 +94,8 @@ async def _settings_page(fault: str = "") -> Response:
         SiteSettingGroup(_title(section), [_row(state) for state in found])
         for section, found in groupby(states, key=lambda state: state.setting.section)
     ]
-    return await site_page(
+    return await page(
         "site/settings.html",
-        section="settings",
         status=400 if fault else 200,
         groups=groups,
         path=hub.core.settings.path,
@@ -180,9 +178,8 @@ async def _change_page(
 ) -> Response:
     setting = state.setting
     special = form_of(setting.name)
-    return await site_page(
+    return await page(
         "site/setting.html",
-        section="settings",
         status=status,
         row=_row(state),
         setting=setting,
@@ -251,9 +248,8 @@ async def change() -> Response:
             return await _change_page(state, text=text, fault=fault, status=400)
     after = setting.default if new is None else new
     if _deletes_records(state, after) and not form.get("confirmed"):
-        return await site_page(
+        return await page(
             "site/setting_confirm.html",
-            section="settings",
             row=_row(state),
             text=text,
             reset=form.get("reset", ""),

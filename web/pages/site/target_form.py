@@ -22,7 +22,7 @@ from web.language import N_, gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import KINDS
-from web.pages.site.layout import site_page
+from web.pages.layout import page
 
 _PICTURES: dict[PictureChoice, str] = {
     "none": N_("No pictures"),
@@ -233,9 +233,8 @@ def _expected_url(kind: TargetKind, values: Values) -> str:
 
 async def adding_page(kind: TargetKind, values: Values, fault: Fault | None = None) -> Response:
     """Return the page on which a target of this kind is added."""
-    return await site_page(
+    return await page(
         f"site/target_{kind}.html",
-        section="targets",
         status=200 if fault is None else fault.status,
         **form_of(kind, values, fault),
     )

@@ -19,9 +19,8 @@ from web import auth, language
 from web.language import N_, gettext
 from web.pages.faults import Fault
 from web.pages.labels import reason_text
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.layout import site_page
 from web.pages.site.target_form import (
     Values,
     entered,
@@ -114,9 +113,8 @@ async def targets() -> Response:
 
 
 async def _list_page(values: Values, fault: Fault | None = None) -> Response:
-    return await site_page(
+    return await page(
         "site/targets.html",
-        section="targets",
         status=200 if fault is None else fault.status,
         rows=[_row(view) for view in auth.services().forwarding.targets.list()],
         **form_of("webhook", values, fault),
@@ -216,9 +214,8 @@ async def change_secret(id: int) -> Response:
 
 async def _ask_to_remove(id: int) -> Response:
     view = auth.services().forwarding.targets.get(id)
-    return await site_page(
+    return await page(
         "site/target_remove.html",
-        section="targets",
         row=_row(view),
         is_mqtt=view.target.kind == "mqtt",
     )
@@ -240,9 +237,8 @@ async def _target_page(
     hub, shown = auth.services(), language.current()
     zone, id = language.zone(), view.target.id
     letters = await hub.forwarding.targets.dead_letters(id)
-    return await site_page(
+    return await page(
         "site/target.html",
-        section="targets",
         status=200 if fault is None else fault.status,
         row=_row(view),
         has_secret=view.target.kind == "webhook",
@@ -262,9 +258,7 @@ async def _target_page(
 
 
 async def _secret_page(view: TargetView, secret: str) -> Response:
-    return await site_page(
-        "site/target_secret.html", section="targets", row=_row(view), secret=secret
-    )
+    return await page("site/target_secret.html", row=_row(view), secret=secret)
 
 
 def _row(view: TargetView) -> TargetRow:

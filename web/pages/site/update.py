@@ -17,7 +17,6 @@ from web.pages.actors import actor_text
 from web.pages.firmware.labels import size_text
 from web.pages.labels import reason_text
 from web.pages.layout import page, redirect_to, wants_part
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("update", __name__, url_prefix="/site/update")
 
@@ -75,7 +74,7 @@ async def show() -> Response:
 @blueprint.get("/now", role="admin")
 async def now() -> Response:
     """The part of the page that changes while an update is installed."""
-    return await page("site/_update.html", area="site", update=_values())
+    return await page("site/_update.html", update=_values())
 
 
 @blueprint.post("/file", role="admin", check="file")
@@ -127,10 +126,8 @@ async def _update_page(fault: str = "") -> Response:
     status = 400 if fault else 200
     if fault and wants_part():
         template = "site/_update_form.html"
-        return await page(template, area="site", status=status, update=_values(fault))
-    return await site_page(
-        "site/update.html", section="update", status=status, update=_values(fault)
-    )
+        return await page(template, status=status, update=_values(fault))
+    return await page("site/update.html", status=status, update=_values(fault))
 
 
 class UpdateView(Struct, frozen=True, kw_only=True):

@@ -19,9 +19,8 @@ from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import ROLES, describe_account_error
-from web.pages.layout import make_url, redirect_to
+from web.pages.layout import make_url, page, redirect_to
 from web.pages.own_password import Check, Form, asked
-from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
 
@@ -54,9 +53,8 @@ class LinkRow(Struct, frozen=True):
 async def users() -> Response:
     me = auth.user()
     hub = auth.services()
-    return await site_page(
+    return await page(
         "site/users.html",
-        section="users",
         rows=[_row(user, me) for user in hub.access.users.all()],
         links=[
             LinkRow(
@@ -98,9 +96,8 @@ async def show_add() -> Response:
 
 
 async def _add_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
-    return await site_page(
+    return await page(
         "site/user_add.html",
-        section="users",
         status=fault.status,
         values=values,
         field=fault.field,
@@ -142,9 +139,8 @@ async def add() -> Response:
     except BadParameter as error:
         return await _add_page(values, Fault(error.field, describe_account_error(error)))
     role_name = ROLES[values["role"]]
-    return await site_page(
+    return await page(
         "site/user_link.html",
-        section="users",
         name=values["name"],
         role=gettext(role_name),
         link=f"{base_url()}setup/{token}",
@@ -178,9 +174,8 @@ def _get(name: str) -> User:
 async def _user_page(user: User, about: str = "", fault: Fault = NO_FAULT) -> Response:
     """The page of one user. `about` names the form that `field` and `fault` belong to."""
     hub = auth.services()
-    return await site_page(
+    return await page(
         "site/user.html",
-        section="users",
         status=fault.status,
         row=_row(user, auth.user()),
         user=user,
@@ -213,9 +208,8 @@ async def confirm() -> Response:
     if action not in ("remove", "disable", "role"):
         raise NotHere(gettext("There is no such address."))
     user = _get(request.args.get("name", ""))
-    return await site_page(
+    return await page(
         "site/user_confirm.html",
-        section="users",
         row=_row(user, auth.user()),
         action=action,
         role=role,

@@ -354,7 +354,7 @@ async def test_everybody_who_is_signed_in_may_search(site: PageSite) -> None:
     viewer = await Visitor.signed_in(site, "viewer")
     await ask(viewer, "")
     assert viewer.response.status_code == 200
-    assert 'href="/photo-search"' not in viewer.text
+    assert 'href="/search/photo"' not in viewer.text
     stranger = Visitor(site)
     await stranger.get("/search")
     assert stranger.goes_to.startswith("/sign-in")

@@ -142,7 +142,7 @@ async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
         assert "<b>" not in admin.text
         # The hub has none of these cameras, releases and campaigns.
         assert 'href="/cameras/' not in admin.text
-        assert 'href="/firmware/' not in admin.text
+        assert 'href="/cameras/firmware/' not in admin.text
         path = older_page(admin.text)
     for code, text in zip(reversed(codes), shown, strict=True):
         assert text.startswith(ACTIONS.get(code, code))

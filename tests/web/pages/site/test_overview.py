@@ -11,7 +11,6 @@ from hub.services.doctor.findings import Finding, failed
 from hub.services.problems import HealthReason
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
-from web.pages.site.layout import SECTIONS
 
 VALID = {"name": "Harbour West", "zone": "Europe/Berlin", "language": "auto"}
 
@@ -63,11 +62,6 @@ async def test_an_invalid_value_is_named_and_changes_nothing(
     assert fault in admin.text
     assert f'name="{field}"' in admin.text.partition('aria-invalid="true"')[0].rpartition("<")[2]
     assert hub.services.core.site.name() == "Harbour East"
-
-
-async def test_the_old_address_of_the_audit_log_leads_to_the_new_one(admin: Photographer) -> None:
-    await admin.get("/audit")
-    assert admin.goes_to == "/site/audit"
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
@@ -162,10 +156,3 @@ async def test_each_tile_leads_to_a_page(admin: Photographer) -> None:
     for url in tiles_of(admin.text):
         await admin.get(url)
         assert admin.response.status_code == 200, url
-
-
-async def test_every_section_of_the_area_can_be_opened(admin: Photographer) -> None:
-    for section in SECTIONS:
-        await admin.get(section.url)
-        assert admin.response.status_code == 200, section.url
-        assert f'<a href="{section.url}" aria-current="page">' in admin.text

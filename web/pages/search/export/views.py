@@ -79,7 +79,6 @@ async def _print_page(
 ) -> Response:
     return await page(
         "search/print.html",
-        area="search",
         asked=asked,
         records=await printed_records(records),
         is_cut=is_cut,

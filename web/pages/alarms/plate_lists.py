@@ -17,12 +17,11 @@ from hub.store.tables.plate_lists import MAX_ENTRIES, MAX_LISTS, NewPlateList, P
 from hub.wire.plates import reduce_pattern
 from web import auth, language
 from web.language import gettext
-from web.pages.layout import make_url, redirect_to
+from web.pages.layout import make_url, page, redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
-from web.pages.site.layout import site_page
 from web.pages.times import end_of, valid_day
 
-blueprint = Blueprint("site_plate_lists", __name__, url_prefix="/site/plate-lists")
+blueprint = Blueprint("site_plate_lists", __name__, url_prefix="/alarms/plates")
 
 _ROWS_PER_PAGE = 200
 #: What somebody means as a day, valid or not.
@@ -64,9 +63,8 @@ async def plate_lists() -> Response:
 
 async def _lists_page(values: Mapping[str, str], fault: str = "") -> Response:
     found = auth.services().alarms.plate_lists.list()
-    return await site_page(
-        "site/plate_lists.html",
-        section="plate-lists",
+    return await page(
+        "alarms/plate_lists.html",
         status=400 if fault else 200,
         fault=fault,
         values=values,
@@ -102,7 +100,7 @@ async def add() -> Response:
         added = await auth.services().alarms.plate_lists.add(new, by=auth.actor())
     except (BadLine, BadParameter, AlreadyExists) as error:
         return await _lists_page(form, _describe(error))
-    return redirect_to(f"/site/plate-lists/{added.id}?done=plate-list-added")
+    return redirect_to(f"/alarms/plates/{added.id}?done=plate-list-added")
 
 
 def _read_severity(form: Mapping[str, str]) -> Severity:
@@ -122,10 +120,9 @@ async def _list_page(shown: PlateList, values: Mapping[str, str], fault: str = "
         key=lambda one: one.pattern,
     )
     entries, more = found[:_ROWS_PER_PAGE], len(found) > _ROWS_PER_PAGE
-    url = f"/site/plate-lists/{shown.id}"
-    return await site_page(
-        "site/plate_list.html",
-        section="plate-lists",
+    url = f"/alarms/plates/{shown.id}"
+    return await page(
+        "alarms/plate_list.html",
         status=400 if fault else 200,
         fault=fault,
         values=values,
@@ -190,18 +187,18 @@ async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]
         await auth.services().alarms.plate_lists.change(shown.id, changed, by=auth.actor())
     except (BadParameter, AlreadyExists) as error:
         return await _list_page(shown, form, _describe(error))
-    return redirect_to(f"/site/plate-lists/{shown.id}?done=plate-list-changed")
+    return redirect_to(f"/alarms/plates/{shown.id}?done=plate-list-changed")
 
 
 async def _ask_to_remove(id: int) -> Response:
     row = _row(auth.services().alarms.plate_lists.get(id))
-    return await site_page("site/plate_list_remove.html", section="plate-lists", row=row)
+    return await page("alarms/plate_list_remove.html", row=row)
 
 
 @blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     await auth.services().alarms.plate_lists.remove(id, by=auth.actor())
-    return redirect_to("/site/plate-lists?done=plate-list-removed")
+    return redirect_to("/alarms/plates?done=plate-list-removed")
 
 
 def _read_lines(text: str) -> list[PlateEntry]:

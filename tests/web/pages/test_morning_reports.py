@@ -15,21 +15,21 @@ FORM = {"form": "csv", "at": "05:30", "language": "zh", "url": "", "kinds": ["at
 
 async def save(visitor: Visitor, **fields: object) -> None:
     sent = {**FORM, "own_password": PASSWORD, **fields}
-    await visitor.send("/site/reports", **sent)  # type: ignore[arg-type]
+    await visitor.send("/reports/morning", **sent)  # type: ignore[arg-type]
 
 
 async def test_an_administrator_chooses_what_is_sent(
     hub: PageSite, admin: Visitor, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
     await nursery.start(hub.services.reports.maker.run)
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     assert "Send yesterday's reports now" not in admin.text
     await save(admin, folder=str(tmp_path / "out"))
     assert admin.response.status_code == 303
     settings = hub.services.reports.delivery.settings
     assert (settings.kinds, settings.at, settings.language) == (("attendance",), "05:30", "zh")
-    await admin.get("/site/reports")
-    await admin.send("/site/reports/send")
+    await admin.get("/reports/morning")
+    await admin.send("/reports/morning/send")
     assert admin.response.status_code == 303
     (file,) = (tmp_path / "out").iterdir()
     assert file.name == "attendance-2026-11-24.csv"
@@ -39,19 +39,19 @@ async def test_an_administrator_chooses_what_is_sent(
 async def test_at_first_the_language_of_the_page_is_offered(
     hub: PageSite, admin: Visitor, tmp_path: Path
 ) -> None:
-    await admin.get("/site/reports", Accept_Language="zh-CN")
+    await admin.get("/reports/morning", Accept_Language="zh-CN")
     assert '<option value="zh" selected>' in admin.text
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     assert '<option value="en" selected>' in admin.text
     await save(admin, folder=str(tmp_path))
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     assert '<option value="zh" selected>' in admin.text
 
 
 async def test_it_needs_the_administrators_own_password(
     hub: PageSite, admin: Visitor, tmp_path: Path
 ) -> None:
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     await save(admin, folder=str(tmp_path), own_password="wrong")
     assert admin.response.status_code == 400
     assert "Your password is wrong." in admin.text
@@ -60,7 +60,7 @@ async def test_it_needs_the_administrators_own_password(
 
 
 async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     for fields, words in (
         ({"at": "25:00"}, "Enter a time as HH:MM."),
         ({}, "Enter a folder or a web address."),
@@ -74,5 +74,5 @@ async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
 
 async def test_a_failure_is_said_and_is_a_problem_of_the_hub(hub: PageSite, admin: Visitor) -> None:
     hub.services.reports.delivery.failure = Reason("connection refused")
-    await admin.get("/site/reports")
+    await admin.get("/reports/morning")
     assert "The last attempt failed: connection refused" in admin.text

@@ -16,10 +16,10 @@ from web.language import gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import reason_text
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 from web.pages.reports.form import report_name
-from web.pages.site.layout import site_page
+from web.pages.reports.views import ReportLink
 
 blueprint = Blueprint("morning_reports", __name__)
 
@@ -28,7 +28,7 @@ _FIELDS = ("form", "at", "language", "folder", "url")
 _MAX_LENGTH = 500
 
 
-@blueprint.get("/site/reports", role="admin")
+@blueprint.get("/reports/morning", role="admin")
 async def morning_reports() -> Response:
     settings = auth.services().reports.delivery.settings
     if settings == DeliverySettings():  # Nobody has chosen anything yet.
@@ -39,12 +39,12 @@ async def morning_reports() -> Response:
 async def _page(values: dict[str, object], fault: Fault | None = None) -> Response:
     delivery = auth.services().reports.delivery
     chosen, last = values.get("kinds", ()), delivery.last_day
-    return await site_page(
-        "site/morning_reports.html",
-        section="reports",
+    return await page(
+        "reports/morning.html",
         status=200 if fault is None else fault.status,
         values=values,
         fault=fault,
+        reports=[ReportLink(f"/reports/{one}", report_name(one), False) for one in REPORT_KINDS],
         kinds=[
             Choice(one, report_name(one), isinstance(chosen, list | tuple) and one in chosen)
             for one in REPORT_KINDS
@@ -66,7 +66,7 @@ async def _entered() -> dict[str, object]:
     return {name: form.get(name, "").strip()[:_MAX_LENGTH] for name in _FIELDS} | {"kinds": kinds}
 
 
-@blueprint.post("/site/reports", role="admin", password=asked(_page, _entered))
+@blueprint.post("/reports/morning", role="admin", password=asked(_page, _entered))
 async def change() -> Response:
     values = await _entered()
     try:
@@ -79,10 +79,10 @@ async def change() -> Response:
         await auth.services().reports.delivery.change(settings, by=auth.actor())
     except BadParameter as error:
         return await _page(values, _fault(error))
-    return redirect_to("/site/reports?done=delivery-changed")
+    return redirect_to("/reports/morning?done=delivery-changed")
 
 
-@blueprint.post("/site/reports/send", role="admin")
+@blueprint.post("/reports/morning/send", role="admin")
 async def send() -> Response:
     """Send the reports of yesterday now."""
     delivery = auth.services().reports.delivery
@@ -90,7 +90,7 @@ async def send() -> Response:
         await delivery.send_now(by=auth.actor())
     except BadParameter as error:
         return await _page(msgspec.to_builtins(delivery.settings), _fault(error))
-    return redirect_to("/site/reports?done=delivery-sent")
+    return redirect_to("/reports/morning?done=delivery-sent")
 
 
 def _fault(error: BadParameter) -> Fault:

@@ -22,13 +22,12 @@ from web import auth, language
 from web.language import N_, gettext
 from web.pages.choices import Choice, choices
 from web.pages.faults import NotHere
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
 from web.pages.shown.camera_names import CameraName, camera_name
-from web.pages.site.layout import site_page
 from web.pages.times import now_here, read_moment, to_ms
 
-blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/site/alarm-rules")
+blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/alarms/rules")
 
 RuleKind = Literal["event", "offline", "hub"]
 
@@ -72,9 +71,8 @@ async def rules() -> Response:
     with suppress(BadParameter):
         at = read_moment(request.args.get("at", ""), "at", language.zone()) or at
     is_any_of_some = any(rule.dids or rule.groups for rule in found)
-    return await site_page(
-        "site/alarm_rules.html",
-        section="alarm-rules",
+    return await page(
+        "alarms/rules.html",
         rows=[_row(number, rule) for number, rule in enumerate(found, 1)],
         is_full=len(found) >= MAX_RULES,
         at=f"{at:%Y-%m-%dT%H:%M}",
@@ -188,9 +186,8 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
     """The form of a rule. `number`: its place; None for a new one."""
     hub = auth.services()
     days = enumerate(language.current().weekdays(), 1)
-    return await site_page(
-        "site/alarm_rule.html",
-        section="alarm-rules",
+    return await page(
+        "alarms/rule.html",
         status=400 if fault else 200,
         fault=fault,
         number=number,
@@ -240,7 +237,7 @@ async def save() -> Response:
         await _put(found)
     except BadParameter as error:
         return await _form_page(number, rule, _describe(error))
-    return redirect_to("/site/alarm-rules?done=rules-changed")
+    return redirect_to("/alarms/rules?done=rules-changed")
 
 
 @blueprint.post("/<int:number>/move", role="admin")
@@ -250,14 +247,12 @@ async def move(number: int) -> Response:
     if 2 <= number <= len(found):
         found[number - 2], found[number - 1] = found[number - 1], found[number - 2]
         await _put(found)
-    return redirect_to("/site/alarm-rules?done=rules-changed")
+    return redirect_to("/alarms/rules?done=rules-changed")
 
 
 async def _ask_to_remove(number: int) -> Response:
     row = _row(number, _get(number))
-    return await site_page(
-        "site/alarm_rule_remove.html", section="alarm-rules", row=row, seen=_fingerprint()
-    )
+    return await page("alarms/rule_remove.html", row=row, seen=_fingerprint())
 
 
 @blueprint.post("/<int:number>/remove", role="admin", confirm=_ask_to_remove)
@@ -268,7 +263,7 @@ async def remove(number: int) -> Response:
         found = list(auth.services().alarms.rules.all())
         del found[number - 1]
         await _put(found)
-    return redirect_to("/site/alarm-rules?done=rules-changed")
+    return redirect_to("/alarms/rules?done=rules-changed")
 
 
 async def _put(rules: list[AlarmRule]) -> None:

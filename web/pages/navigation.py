@@ -1,0 +1,185 @@
+"""The tree of the pages: the areas on top, by role, and what is below each.
+
+The address of a page alone says where it is. To add a page, write its blueprint (`web.pages`) and
+its template; what a person looks for by itself is an entry of TREE as well.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.store.tables.users import Role, User
+from web import auth
+from web.language import N_, gettext
+
+
+class Entry(Struct, frozen=True):
+    """A page below an area. `role`: users with fewer rights do not see it."""
+
+    url: str
+    text: str
+    role: Role = "admin"
+
+
+class Area(Struct, frozen=True):
+    """An entry on top; on a phone, those that are `is_aside` are below "More".
+
+    `below`: shown on the pages of the area, if a user sees more than one of them.
+    """
+
+    url: str
+    text: str
+    icon: str
+    role: Role
+    below: tuple[Entry, ...] = ()
+    is_aside: bool = False
+
+
+TREE = (
+    Area("/", N_("Live"), "live", "viewer"),
+    Area(
+        "/search",
+        N_("Search"),
+        "search",
+        "viewer",
+        (
+            Entry("/search", N_("Records"), "viewer"),
+            Entry("/search/photo", N_("By photo"), "guard"),
+            Entry("/search/kept", N_("Evidence"), "guard"),
+        ),
+    ),
+    Area(
+        "/alarms",
+        N_("Alarms"),
+        "alarm",
+        "viewer",
+        (
+            Entry("/alarms", N_("All alarms"), "viewer"),
+            Entry("/alarms/rules", N_("Rules")),
+            Entry("/alarms/plates", N_("Plates")),
+        ),
+    ),
+    Area(
+        "/people",
+        N_("People"),
+        "people",
+        "guard",
+        (
+            Entry("/people", N_("All people"), "guard"),
+            Entry("/people/import", N_("Import and export")),
+            Entry("/people/cameras", N_("On cameras"), "guard"),
+        ),
+        is_aside=True,
+    ),
+    Area(
+        "/cameras",
+        N_("Cameras"),
+        "camera",
+        "viewer",
+        (
+            Entry("/cameras", N_("All cameras"), "viewer"),
+            Entry("/cameras/connect", N_("Connect")),
+            Entry("/cameras/groups", N_("Groups"), "guard"),
+            Entry("/cameras/many", N_("Settings for many")),
+            Entry("/cameras/firmware", N_("Firmware")),
+        ),
+    ),
+    # Its kinds of reports are tabs of their own, which keep the period.
+    Area("/reports", N_("Reports"), "report", "guard", is_aside=True),
+    Area(
+        "/site",
+        N_("Site"),
+        "site",
+        "admin",
+        (
+            Entry("/site", N_("Overview")),
+            Entry("/site/health", N_("Health")),
+            Entry("/site/backups", N_("Backups")),
+            Entry("/site/retention", N_("Storage")),
+            Entry("/site/update", N_("Update")),
+            Entry("/site/users", N_("Users")),
+            Entry("/site/screens", N_("Wall screens")),
+            Entry("/site/api-keys", N_("API keys")),
+            Entry("/site/targets", N_("Forwarding")),
+            Entry("/site/certificate", N_("Certificate")),
+            Entry("/site/settings", N_("Settings")),
+            Entry("/site/erasures", N_("Erase a person")),
+            Entry("/site/audit", N_("Audit log")),
+        ),
+        is_aside=True,
+    ),
+)
+
+#: Where pages were before. What was below such an address is below the new one.
+MOVED = {
+    "/audit": "/site/audit",
+    "/evidence": "/search/kept",
+    "/firmware": "/cameras/firmware",
+    "/people/export": "/people/import",
+    "/photo-search": "/search/photo",
+    "/site/alarm-rules": "/alarms/rules",
+    "/site/plate-lists": "/alarms/plates",
+    "/site/reports": "/reports/morning",
+}
+
+blueprint = Blueprint("moved", __name__)
+
+
+class NavigationLink(Struct, frozen=True):
+    url: str
+    text: str
+    is_chosen: bool
+    icon: str = ""
+    is_aside: bool = False
+
+
+class Navigation(Struct, frozen=True):
+    """What a page shows of the tree. `title`: of the entry that it belongs to."""
+
+    areas: list[NavigationLink]
+    below: list[NavigationLink]
+    title: str
+
+
+def navigation(me: User | None, path: str) -> Navigation:
+    """The navigation of the page at `path`, for `me`; None: nobody is signed in."""
+    areas = [one for one in TREE if me is not None and auth.reaches(me, one.role)]
+    area = next((one for one in areas if one.url != "/" and _is_below(path, one.url)), None)
+    if area is None and path == "/" and areas:
+        area = areas[0]
+    entries = [one for one in area.below if me and auth.reaches(me, one.role)] if area else []
+    entry = max(
+        (one for one in entries if _is_below(path, one.url)),
+        key=lambda one: len(one.url),
+        default=None,
+    )
+    return Navigation(
+        [
+            NavigationLink(one.url, gettext(one.text), one is area, one.icon, one.is_aside)
+            for one in areas
+        ],
+        [NavigationLink(one.url, gettext(one.text), one is entry) for one in entries]
+        if len(entries) > 1
+        else [],
+        gettext(entry.text) if entry else "",
+    )
+
+
+def _is_below(path: str, url: str) -> bool:
+    return path == url or path.startswith(f"{url}/")
+
+
+async def _lead_on(rest: str = "") -> Response:
+    """Lead from where a page was to where it is now."""
+    old = request.path.removesuffix(f"/{rest}") if rest else request.path
+    new = MOVED[old] + (f"/{quote(rest)}" if rest else "")
+    query = request.query_string.decode()
+    return Response(b"", 303, {"Location": f"{new}?{query}" if query else new})
+
+
+for _old in MOVED:
+    for _rule in (_old, f"{_old}/<path:rest>"):
+        blueprint.add_url_rule(_rule, _rule.replace("/", "-"), _lead_on, methods=["GET"], role=None)
