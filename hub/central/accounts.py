@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.central.messages import TRIAL
 from hub.services.forwarding.nats.address import stream_of
-from hub.services.forwarding.nats.site_state import state_subject
+from hub.services.forwarding.site_state import state_subject
 
 _HEAD = """\
 # Written by "sitehub central enrol": do not edit. After a change, copy it to each server and run

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hub.central.hubs import Hub
 from hub.central.messages import StateRow
 from hub.central.received import Received
-from hub.services.forwarding.nats.site_state import SiteState
+from hub.services.forwarding.site_state import SiteState
 
 
 class Fleet:

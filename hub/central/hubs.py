@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from hub.services.forwarding.nats.site_state import SiteState
+from hub.services.forwarding.site_state import SiteState
 
 HubState = Literal["current", "behind", "unwell", "silent", "never"]
 #: In the order in which a person wants to see them.

@@ -17,7 +17,7 @@ from msgspec import Struct
 from hub.services.forwarding.erasures import MAX_RECORDS
 from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
-from hub.services.forwarding.nats.site_state import SiteState, state_subject
+from hub.services.forwarding.site_state import SiteState, state_subject
 from hub.store.targets.erased import MAX_EARLIER_LOGS, EarlierLog
 
 #: The centre's own trials of whether a stream takes anything, after the partition.

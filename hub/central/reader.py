@@ -29,9 +29,9 @@ from hub.services.forwarding.nats.connection import ApiError, Login, NatsConnect
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import Message
-from hub.services.forwarding.nats.site_state import BUCKET_CONFIG, STATES, state_subject
 from hub.services.forwarding.nats.stream import find_stream
 from hub.services.forwarding.sender import TryLater
+from hub.services.forwarding.site_state import BUCKET_CONFIG, STATES, state_subject
 
 #: The durable consumer of each stream.
 CONSUMER = "sitehub-central"

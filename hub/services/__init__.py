@@ -51,7 +51,7 @@ class Services:
     def parts(self) -> Parts:
         """Return what runs in the background, in the order in which it starts."""
         # Imported here: the command line knows this package, and has no use for that.
-        from hub.services.upkeep.centre_notice import tell_centres
+        from hub.services.upkeep.state_notice import tell_state
 
         yield "watching the clock", self.core.clock.run
         yield "the jobs", self.jobs.run
@@ -63,4 +63,4 @@ class Services:
         yield from self.records.parts()
         yield from self.forwarding.parts()
         yield from self.upkeep.parts()
-        yield "telling the centre of many sites", partial(tell_centres, self)
+        yield "telling how the hub is", partial(tell_state, self)

@@ -33,7 +33,7 @@ from nats.aio.client import Client
 from hub.central.folder import make_folder
 from hub.central.prepare import prepare
 from hub.central.reader import Servers
-from hub.services.forwarding.nats.site_state import STATES, SiteState, state_subject
+from hub.services.forwarding.site_state import STATES, SiteState, state_subject
 from tests.support.central import CentreProcess, running_centres
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import running_postgres

@@ -9,7 +9,7 @@ import msgspec
 
 from hub.central.received import Received, read_message
 from hub.services.forwarding.nats.messages import digest_of
-from hub.services.forwarding.nats.site_state import STATES, SiteState, state_subject
+from hub.services.forwarding.site_state import STATES, SiteState, state_subject
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 LOG = "0a" * 16

@@ -13,7 +13,7 @@ from hub.__main__ import run as command
 from hub.central.fleet import Fleet, exposition
 from hub.central.hubs import Hub, Limits
 from hub.central.received import Received
-from hub.services.forwarding.nats.site_state import STATES, state_subject
+from hub.services.forwarding.site_state import STATES, state_subject
 from tests.central.messages import NOW, state, state_message
 from tests.support.central import running_centres
 from tests.support.nats_server import NatsServer

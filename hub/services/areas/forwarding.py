@@ -26,5 +26,5 @@ class Forwarding:
 
 def build_forwarding(core: Core, cameras: Cameras, alarms: Alarms, records: Records) -> Forwarding:
     """Build this area."""
-    view = SiteView(core, cameras.devices, alarms.raised, cameras.commands)
+    view = SiteView(core, cameras.devices, alarms.raised, cameras.commands, cameras.photos)
     return Forwarding(targets=Targets(core, view, records.retention))

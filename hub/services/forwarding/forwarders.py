@@ -15,8 +15,7 @@ from hub.live.feed import Change, of_kinds
 from hub.reasons import Reason
 from hub.services.forwarding.forwarder import Forwarder
 from hub.services.forwarding.mqtt.options import leaves
-from hub.services.forwarding.nats.sender import NatsSender
-from hub.services.forwarding.sender import Sender
+from hub.services.forwarding.sender import Sender, StateTeller
 from hub.services.forwarding.senders import Senders
 from hub.store.targets.target import Cursor, Target
 
@@ -55,10 +54,10 @@ class Forwarders:
         """Return the forwarder of a target, None if it has none now."""
         return self._running.get(id)
 
-    def centres(self) -> list[NatsSender]:
-        """Return what forwards to owners of many sites now."""
+    def state_tellers(self) -> list[StateTeller]:
+        """Return what forwards now to those who are told how the hub is."""
         senders = [running.sender for running in self._running.values()]
-        return [one for one in senders if isinstance(one, NatsSender)]
+        return [one for one in senders if isinstance(one, StateTeller)]
 
     def cursor(self, target: Target) -> Cursor:
         """Return how far a target is."""

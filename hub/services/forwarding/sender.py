@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -16,6 +16,9 @@ from hub.services.forwarding.retries import RetryPlan
 from hub.store.alarms.alarm import Alarm
 from hub.store.targets.target import Cursor, Gap
 from hub.wire.uploads.records import Record
+
+if TYPE_CHECKING:
+    from hub.services.forwarding.site_state import SiteState
 
 
 class RecordItem(Struct, frozen=True):
@@ -118,6 +121,15 @@ class TryLater(Undelivered):
 
 class NeedsPerson(Undelivered):
     """The target can get nothing until a person looks at it."""
+
+
+@runtime_checkable
+class StateTeller(Protocol):
+    """A sender to those who are told how the hub is."""
+
+    async def tell(self, state: SiteState) -> None:
+        """Tell how the hub is, or once there is a connection. Whether it arrives is not told."""
+        ...
 
 
 class Sender(Protocol):

@@ -64,9 +64,10 @@ class Senders:
         from hub.services.forwarding.mqtt.sender import MqttSender
 
         store = self._store
-        messages = MqttMessages(target.options.hub, store.log_id, store.pictures)
+        name, view = target.options.hub, self._view
+        messages = MqttMessages(name, store.log_id, store.pictures, view.as_jpeg)
         return MqttSender(
-            target, keys, messages, self._view, self._now, partial(self._is_this_hub, target)
+            target, keys, messages, view, self._now, partial(self._is_this_hub, target)
         )
 
     async def _is_this_hub(self, target: Target) -> bool:

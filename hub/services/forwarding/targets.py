@@ -29,8 +29,7 @@ from hub.services.forwarding.forwarders import Forwarders
 from hub.services.forwarding.mqtt.options import MqttOptions, check_mqtt, with_mqtt
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.identity import Identity, check_identity
-from hub.services.forwarding.nats.sender import NatsSender
-from hub.services.forwarding.sender import Delivery
+from hub.services.forwarding.sender import Delivery, StateTeller
 from hub.services.forwarding.senders import Senders
 from hub.services.forwarding.views import TargetView, view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
@@ -129,9 +128,9 @@ class Targets:
         self._store.targets.get(id)
         return await self._store.targets.dead_letters(id)
 
-    def centres(self) -> Sequence[NatsSender]:
-        """Return what tells owners of many sites how the hub is, unless it is held."""
-        return self._forwarders.centres()
+    def state_tellers(self) -> Sequence[StateTeller]:
+        """Return what tells others how the hub is: owners of many sites, and brokers."""
+        return self._forwarders.state_tellers()
 
     # -- changes
 

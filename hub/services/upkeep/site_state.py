@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub import __version__
-from hub.services.forwarding.nats.site_state import MAX_PROBLEMS, SiteState
+from hub.services.forwarding.site_state import MAX_PROBLEMS, SiteState
 from hub.services.upkeep.status import camera_counts, state_of
 
 if TYPE_CHECKING:
     from hub.services import Services
 
-_MAX_SITE = 80
+_MAX_TEXT = 80
 
 
 async def read_site_state(services: Services) -> SiteState:
@@ -29,8 +29,9 @@ async def read_site_state(services: Services) -> SiteState:
     return SiteState(
         at=_utc(services.core.now()),
         version=__version__,
+        update_version="" if (offer := upkeep.updates.offer) is None else offer.version[:_MAX_TEXT],
         schema=await services.core.store.read(_schema),
-        site=services.core.site.name()[:_MAX_SITE],
+        site=services.core.site.name()[:_MAX_TEXT],
         state=state_of(reasons),
         problems=problems[:MAX_PROBLEMS],
         cameras_online=counts.online,

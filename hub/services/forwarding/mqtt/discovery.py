@@ -23,6 +23,14 @@ _FACE_ATTRIBUTES = (
     + "} | tojson }}"
 )
 
+#: There is one if somebody has given its file to the hub; it is installed on its page alone.
+_UPDATE = (
+    "{{ {'installed_version': value_json.version, "
+    "'latest_version': value_json.update_version or value_json.version} | tojson }}"
+)
+_BYTES = {"device_class": "data_size", "unit_of_measurement": "B", "state_class": "measurement"}
+_COUNT = {"state_class": "measurement"}
+
 
 class Discovery:
     """Makes the documents for one target.
@@ -57,12 +65,50 @@ class Discovery:
             "sw_version": __version__,
             "configuration_url": url,
         }
-        components = {"status": status, "alarm": self._alarm("")}
+        components = {"status": status, "alarm": self._alarm(""), **self._diagnostics()}
         if self._with_commands:
             components["acknowledge"] = self._button("", "acknowledge", "Acknowledge alarms")
         else:
             components["acknowledge"] = _removed("button")
         return self._document(device, components)
+
+    def _diagnostics(self) -> dict[str, dict[str, Any]]:
+        """Return the entities that show how the hub is."""
+        shared = {
+            **self._availability,
+            "entity_category": "diagnostic",
+            "state_topic": self._topics.state,
+        }
+        figures = {
+            "version": ("Version", "version", {}),
+            "disk": ("Free disk space", "disk_free", _BYTES),
+            "cameras": ("Cameras offline", "cameras_offline", _COUNT),
+            "refused": ("Cameras refused", "cameras_refused", _COUNT),
+        }
+        found: dict[str, dict[str, Any]] = {
+            part: {
+                **self._entity("", part, "sensor", name),
+                **shared,
+                **more,
+                "value_template": f"{{{{ value_json.{field} }}}}",
+            }
+            for part, (name, field, more) in figures.items()
+        }
+        found["problem"] = {
+            **self._entity("", "problem", "binary_sensor", "Problem"),
+            **shared,
+            "device_class": "problem",
+            "value_template": "{{ 'ON' if value_json.problems else 'OFF' }}",
+            "json_attributes_topic": self._topics.state,
+            "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
+        }
+        found["update"] = {
+            **self._entity("", "update", "update", "Update"),
+            **shared,
+            "title": _MAKER,
+            "value_template": _UPDATE,
+        }
+        return found
 
     def camera(self, camera: SiteCamera) -> bytes:
         """Return the document of a camera."""

@@ -6,6 +6,8 @@ and with personal numbers masked: whoever may read the broker sees no more than 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from msgspec import Struct
 
@@ -29,6 +31,7 @@ from hub.store.media.pictures import PictureReader
 from hub.wire.uploads.records import Record, render
 
 JSON = "application/json"
+_JPEG = "image/jpeg"
 #: Of a record's pictures, this one is sent if there is one of this name.
 _FACE = "face"
 
@@ -50,11 +53,19 @@ class Publication(Struct, frozen=True):
 class MqttMessages:
     """Makes the messages of one target. `hub`: the name under which it knows this hub."""
 
-    def __init__(self, hub: str, log_id: str, pictures: PictureReader) -> None:
+    def __init__(
+        self,
+        hub: str,
+        log_id: str,
+        pictures: PictureReader,
+        as_jpeg: Callable[[bytes], Awaitable[bytes | None]],
+    ) -> None:
+        """`as_jpeg`: returns a picture as a JPEG, None if that cannot be made of it."""
         self.topics = Topics(hub)
         self.log_id = log_id
         self._hub = hub
         self._pictures = pictures
+        self._as_jpeg = as_jpeg
 
     async def of(self, item: Item) -> list[Publication]:
         """Return the messages of an item, a record after its picture.
@@ -97,7 +108,9 @@ class MqttMessages:
         if (picture := await self._pictures.read(record.seq, name)) is None:
             return None
         topic = self.topics.picture(record.did, record.kind)
-        return Publication(topic, picture.data, content_type=picture.mime)
+        # As the document for Home Assistant says, of all pictures.
+        data = picture.data if picture.mime == _JPEG else await self._as_jpeg(picture.data)
+        return None if data is None else Publication(topic, data, content_type=_JPEG)
 
     def _alarm(self, item: AlarmItem) -> Publication:
         record = None if item.record is None else masked_record(item.record)

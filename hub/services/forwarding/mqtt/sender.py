@@ -11,8 +11,10 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -43,6 +45,9 @@ from hub.services.forwarding.sender import (
 )
 from hub.store.alarms.alarm import Alarm
 from hub.store.targets.target import Cursor, Target, TargetSecrets
+
+if TYPE_CHECKING:
+    from hub.services.forwarding.site_state import SiteState
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ class MqttSender:
         self._nursery: trio.Nursery | None = None
         self._session: MqttSession | None = None
         self._about: Reason | None = None
+        #: What says how the hub is; b"" before that is known.
+        self._state = b""
         self._began = 0.0
         self._taken = 0
         #: The last attempts, the newest last.
@@ -124,6 +131,12 @@ class MqttSender:
         await self._end()
         return reason
 
+    async def tell(self, state: SiteState) -> None:
+        self._state = msgspec.json.encode(state)
+        if self._session is not None:
+            with suppress(TryLater):
+                await self._session.tell(self._state)
+
     async def aclose(self) -> None:
         if (session := self._session) is not None:
             self._session, self._about = None, session.about
@@ -159,6 +172,7 @@ class MqttSender:
             self._site,
             self._commands,
             lambda: self._taken_back(self._faces.taken_back),
+            self._state,
         )
 
     async def _end(self) -> None:

@@ -46,9 +46,10 @@ class MqttSession:
         site: SiteView,
         commands: BrokerCommands | None,
         taken_back: Callable[[], Sequence[Publication]] = lambda: (),
+        state: bytes = b"",
     ) -> None:
         """`commands`: None if the broker may ask for nothing. `taken_back`: what replaces faces
-        that were erased.
+        that were erased. `state`: how the hub is, as far as that is known.
         """
         self.connection = connection
         #: How the broker is spoken to, and what it does not take.
@@ -71,7 +72,12 @@ class MqttSession:
             lambda did: not selection.dids or did in selection.dids,
             self.publish,
             with_alarms=selection.alarms,
+            state=state,
         )
+
+    async def tell(self, state: bytes) -> None:
+        """Tell how the hub is."""
+        await self._states.tell_state(state)
 
     async def begin(self) -> None:
         """Get what concerns this hub, and say that it is there."""

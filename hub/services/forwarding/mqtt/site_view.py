@@ -14,6 +14,7 @@ from hub.services.alarms.alarms import RaisedAlarms
 from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
+from hub.services.photos.photos import BadPhoto, PhotoRules, Photos
 from hub.services.urls import base_url
 from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import Record
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 RECENT_SECONDS = 300
 _PAGES, _PAGE_RECORDS = 5, 200
 _REBOOT_DELAY_MS = 1_000
+_PICTURE_RULES = PhotoRules(max_side=4_096, max_bytes=2_000_000)
 #: Alarms that are acknowledged at once.
 _MAX_ACKNOWLEDGED = 100
 
@@ -44,13 +46,19 @@ class SiteView:
     """Reads the site, and does what commands of a broker ask for."""
 
     def __init__(
-        self, core: Core, devices: Devices, alarms: RaisedAlarms, commands: Commands
+        self,
+        core: Core,
+        devices: Devices,
+        alarms: RaisedAlarms,
+        commands: Commands,
+        photos: Photos,
     ) -> None:
         self._store = core.store
         self._site = core.site
         self._devices = devices
         self._alarms = alarms
         self._commands = commands
+        self._photos = photos
         self._audit = core.audit
         self._changes = core.changes
         self._now = core.now
@@ -114,6 +122,13 @@ class SiteView:
     async def records(self, seqs: Sequence[int]) -> list[Record]:
         """Return those of these records that are there. Raises like `recent_after`."""
         return await self._store.records.some(seqs)
+
+    async def as_jpeg(self, data: bytes) -> bytes | None:
+        """Return a picture of another type as a JPEG; None if it cannot be read."""
+        try:
+            return await self._photos.convert(data, _PICTURE_RULES)
+        except BadPhoto:
+            return None
 
     def is_recent(self, moment: int) -> bool:
         """Whether a moment (UNIX milliseconds) is recent."""

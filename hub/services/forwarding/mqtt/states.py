@@ -35,6 +35,7 @@ class RetainedStates:
         publish: Publish,
         *,
         with_alarms: bool = True,
+        state: bytes = b"",
     ) -> None:
         self._site = site
         self._topics = topics
@@ -42,6 +43,8 @@ class RetainedStates:
         self._wants = wants
         self._publish = publish
         self._with_alarms = with_alarms
+        #: How the hub is; b"" before that is known.
+        self._state = state
         self._alarmed: frozenset[str] = frozenset()
         #: did -> topic -> the hash of what the broker has. The did "" is the hub itself.
         self._sent: dict[str, dict[str, int]] = {}
@@ -66,6 +69,11 @@ class RetainedStates:
         """Tell all again: somebody may have missed or lost it. Raises TryLater."""
         self._sent.clear()
         await self._tell_all()
+
+    async def tell_state(self, state: bytes) -> None:
+        """Tell how the hub is. Raises TryLater."""
+        self._state = state
+        await self._tell([""])
 
     async def forget(self, did: str) -> None:
         """Let the broker keep nothing of a camera. Raises TryLater."""
@@ -123,6 +131,8 @@ class RetainedStates:
                 found[topics.discovery("")] = self._discovery.hub(
                     self._site.name, self._site.base_url()
                 )
+            if self._state:
+                found[topics.state] = self._state
         else:
             camera = self._site.camera(did) if self._wants(did) else None
             if camera is None:
@@ -137,8 +147,7 @@ class RetainedStates:
     def _of(self, did: str) -> list[str]:
         """Return all topics under which the broker may keep something of a camera."""
         topics = [self._topics.alarm_state(did)]
-        if did:
-            topics.append(self._topics.online(did))
+        topics.append(self._topics.online(did) if did else self._topics.state)
         if self._discovery is not None:
             topics.append(self._topics.discovery(did))
         return topics

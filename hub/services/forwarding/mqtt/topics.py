@@ -29,6 +29,8 @@ class Topics:
         self._root = f"sitehub/{hub}"
         #: Whether the hub is connected.
         self.status = f"{self._root}/status"
+        #: How the hub is.
+        self.state = f"{self._root}/state"
         self.test = f"{self._root}/test"
         #: Whether cameras are online; what is kept of them tells which the broker knows.
         self.any_online = f"{self._root}/+/online"

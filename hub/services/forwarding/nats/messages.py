@@ -26,7 +26,7 @@ from hub.store.targets.erased import EarlierLog
 from hub.wire.uploads.records import render
 
 if TYPE_CHECKING:
-    from hub.services.forwarding.nats.site_state import SiteState
+    from hub.services.forwarding.site_state import SiteState
 
 SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
 PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
@@ -103,7 +103,7 @@ class Messages:
     def state(self, state: SiteState, partition: int, cert: str) -> Message:
         """Return what says how the hub is. `cert`: what it shows to the servers, as PEM."""
         from hub.services.forwarding.nats.identity import end_of
-        from hub.services.forwarding.nats.site_state import state_subject
+        from hub.services.forwarding.site_state import state_subject
 
         state = replace(state, partition=partition, identity_ends=end_of(cert))
         return Message(state_subject(self._hub), {}, msgspec.json.encode(state))

@@ -45,8 +45,8 @@ from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:
     from hub.services.forwarding.nats.connection import ApiError, NatsConnection
-    from hub.services.forwarding.nats.site_state import SiteState
     from hub.services.forwarding.nats.stream import LastMessage, NatsStream
+    from hub.services.forwarding.site_state import SiteState
 
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
 #: What a slow line brings through before the acknowledgement is given up.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
+from msgspec.structs import replace
 
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
+from hub.services.forwarding.site_state import SiteState
 from hub.store.targets.target import Selection
 from tests.services.forwarding.mqtt.conftest import HUB, ROOT, MqttForwarding, event
 from tests.support.mqtt_broker import FakeBroker
@@ -51,7 +55,7 @@ async def test_each_entity_says_where_its_state_is_and_is_named_once(
     await forwarding.until(lambda: f"{ROOT}/2/online" in broker.kept)
     documents = [forwarding.document(did) for did in ("", "1", "2")]
     entities = [one for document in documents for one in document["cmps"].values()]
-    assert len({one["unique_id"] for one in entities}) == len(entities) == 3 + 2 * 7
+    assert len({one["unique_id"] for one in entities}) == len(entities) == 9 + 2 * 7
     for one in entities:
         platform, _, name = one["default_entity_id"].partition(".")
         assert platform == one["platform"]
@@ -91,6 +95,49 @@ async def test_the_last_face_is_shown_by_its_name_and_what_is_known_of_it(
     attributes = msgspec.json.decode(shown)
     assert (attributes["seq"], attributes["uuid"]) == (7, None)
     assert "name" not in attributes
+
+
+STATE = SiteState(
+    at=datetime(2026, 12, 2, tzinfo=UTC), version="1.2", disk_free=5, problems=("disk-low",)
+)
+
+
+async def test_the_hub_shows_how_it_is(forwarding: MqttForwarding, broker: FakeBroker) -> None:
+    await forwarding.add_told()
+    (teller,) = forwarding.targets.state_tellers()
+    await teller.tell(STATE)
+    told = msgspec.json.decode(broker.kept[f"{ROOT}/state"])
+    components, templates = forwarding.document()["cmps"], SandboxedEnvironment()
+    shown = {
+        name: templates.from_string(one["value_template"]).render(value_json=told)
+        for name, one in components.items()
+        if one.get("state_topic") == f"{ROOT}/state"
+    }
+    versions = msgspec.json.decode(shown.pop("update"))
+    assert versions == {"installed_version": "1.2", "latest_version": "1.2"}
+    assert shown == {
+        "version": "1.2",
+        "disk": "5",
+        "cameras": "0",
+        "refused": "0",
+        "problem": "ON",
+    }
+    # Once an update waits.
+    await teller.tell(replace(STATE, update_version="1.3"))
+    told = msgspec.json.decode(broker.kept[f"{ROOT}/state"])
+    update = templates.from_string(components["update"]["value_template"])
+    assert msgspec.json.decode(update.render(value_json=told))["latest_version"] == "1.3"
+
+
+async def test_how_the_hub_is_goes_with_the_target(
+    forwarding: MqttForwarding, broker: FakeBroker
+) -> None:
+    view = await forwarding.add_told()
+    (teller,) = forwarding.targets.state_tellers()
+    await teller.tell(STATE)
+    assert f"{ROOT}/state" in broker.kept
+    await forwarding.targets.remove(view.target.id, by=COMMAND_LINE)
+    await forwarding.until(lambda: f"{ROOT}/state" not in broker.kept)
 
 
 async def test_what_is_switched_off_is_removed(

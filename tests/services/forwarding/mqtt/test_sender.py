@@ -42,6 +42,7 @@ from tests.support.mqtt_broker import (
     FakeBroker,
     running_broker,
 )
+from tests.support.photographer import photo
 
 NAMES = [str(number) for number in range(60)]
 
@@ -119,6 +120,22 @@ async def test_a_picture_comes_before_its_record_if_the_target_gets_pictures(
     (picture,) = [one for one in broker.published if one.topic.endswith("image")]
     assert (picture.payload, picture.content_type) == (b"\xff\xd8\xffa", "image/jpeg")
     assert not picture.retain
+
+
+async def test_a_picture_of_another_type_is_told_as_a_jpeg(
+    forwarding: MqttForwarding, broker: FakeBroker
+) -> None:
+    """As the document for Home Assistant says; what cannot be read is left out."""
+    await forwarding.add_told(selection=Selection(pictures="all"))
+    for data in (photo("WEBP"), b"RIFF----WEBP"):
+        picture = Picture("face", "image/webp", data)
+        await forwarding.hub.add(
+            CheckedUpload(kind="face", occurred_at=0, detail=FaceDetail(), pictures=(picture,))
+        )
+    await forwarding.until(lambda: len(broker.payloads(f"{ROOT}/1/face")) == 2)
+    (told,) = [one for one in broker.published if one.topic.endswith("image")]
+    assert told.content_type == "image/jpeg"
+    assert told.payload.startswith(b"\xff\xd8\xff")
 
 
 async def test_no_picture_is_told_unless_it_is_chosen(

@@ -13,7 +13,7 @@ from hub import __version__
 from hub.central.accounts import Account, accounts_conf
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats.identity import Identity
-from hub.services.forwarding.nats.site_state import (
+from hub.services.forwarding.site_state import (
     BUCKET_CONFIG,
     MAX_PROBLEMS,
     MAX_STATE_BYTES,
@@ -21,8 +21,8 @@ from hub.services.forwarding.nats.site_state import (
     SiteState,
     state_subject,
 )
-from hub.services.upkeep.centre_notice import tell_centres
 from hub.services.upkeep.site_state import read_site_state
+from hub.services.upkeep.state_notice import tell_state
 from hub.store.targets.target import Selection
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
 from tests.support.clock import FrozenClock
@@ -53,7 +53,7 @@ async def test_the_servers_keep_the_last_state_of_a_hub(forwarding: NatsForwardi
     await make_bucket(forwarding)
     view = await forwarding.add()
     await forwarding.until_current(view.target.id)
-    (centre,) = forwarding.targets.centres()
+    (centre,) = forwarding.targets.state_tellers()
     later = msgspec.structs.replace(STATE, at=datetime(2026, 12, 3, tzinfo=UTC))
     for state in (STATE, later):
         await centre.tell(state)
@@ -71,7 +71,7 @@ async def test_a_hub_that_was_cut_off_tells_its_state_with_the_next_connection(
     await forwarding.until_current(id)
     forwarding.server.kill()
     await forwarding.until(id, lambda view: view.state == "waiting")
-    (centre,) = forwarding.targets.centres()
+    (centre,) = forwarding.targets.state_tellers()
     await centre.tell(STATE)
     forwarding.server.start()
     await forwarding.targets.retry(id, by=COMMAND_LINE)
@@ -100,7 +100,7 @@ async def test_records_go_on_where_the_state_is_not_permitted(
                 )
             id = (await forwarding.add(identity=identity)).target.id
             await forwarding.until_current(id)
-            (centre,) = forwarding.targets.centres()
+            (centre,) = forwarding.targets.state_tellers()
             for _ in range(3):
                 await centre.tell(STATE)
                 await forwarding.hub.add_faces("a")
@@ -160,12 +160,12 @@ async def test_without_such_a_target_nothing_is_read(
         return STATE
 
     monkeypatch.setattr("hub.services.upkeep.site_state.read_site_state", note)
-    monkeypatch.setattr("hub.services.upkeep.centre_notice._FIRST_SECONDS", 0.01)
-    monkeypatch.setattr("hub.services.upkeep.centre_notice._EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("hub.services.upkeep.state_notice._FIRST_SECONDS", 0.01)
+    monkeypatch.setattr("hub.services.upkeep.state_notice._EVERY_SECONDS", 0.01)
     forwarding = new_forwarding
     await make_bucket(forwarding)
     async with trio.open_nursery() as nursery:
-        await nursery.start(tell_centres, forwarding.hub.services)
+        await nursery.start(tell_state, forwarding.hub.services)
         await trio.sleep(0.1)
         assert not read
         await forwarding.add(selection=Selection(alarms=False))

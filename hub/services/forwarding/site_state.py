@@ -1,6 +1,6 @@
-"""How a hub is, as it tells the owner of many sites: servers keep what each hub has told last.
+"""How a hub is, as it tells others: the owner of many sites, and brokers of MQTT.
 
-It is a bucket of keys and values, `nats kv get sitehub-state <hub>`, and names no person.
+Servers of NATS keep the last of each hub: `nats kv get sitehub-state <hub>`. It names no person.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 class SiteState(Struct, frozen=True, kw_only=True):
     """A hub as it is. `at`: by its own clock. Sizes in bytes; what is not known is None.
 
-    `state`: as `sitehub status` tells it. `problems`: ids of those on its page *Health*, the worst
-    first. `cameras_refused`: those of the offline ones that try; `cameras_waiting`: unknown ones
-    that wait to be let in. `days_left`: until its disk is full, if that comes before anything else.
-    `people_waiting`: changes of people that cameras do not have yet. `certificate_ends`: of its
-    pages; `identity_ends`: of what it shows to these servers.
+    `update_version`: a later one that waits to be installed. `state`: as `sitehub status` tells it.
+    `problems`: ids of those on its page *Health*, the worst first. `cameras_refused`: those of the
+    offline ones that try; `cameras_waiting`: unknown ones that wait to be let in. `days_left`:
+    until its disk is full, if that comes before anything else. `people_waiting`: changes of people
+    that cameras do not have yet. `certificate_ends`: of its pages; `identity_ends`: of what it
+    shows to these servers.
     """
 
     at: datetime
     partition: Annotated[int, Meta(ge=0, le=15)] = 0
     version: Word = ""
+    update_version: Word = ""
     schema: Count = 0
     site: Word = ""
     state: Code = "ok"

@@ -1,4 +1,4 @@
-"""Tells the owner of many sites once a minute how the hub is, if it has one."""
+"""Tells once a minute how the hub is: the owner of many sites, and brokers, if it has any."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVERY_SECONDS = 60.0
 _FIRST_SECONDS = 10.0
 
 
-async def tell_centres(
+async def tell_state(
     services: Services, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Tell it until cancelled."""
@@ -28,13 +28,13 @@ async def tell_centres(
     while True:
         await trio.sleep(wait)
         wait = _EVERY_SECONDS
-        if centres := services.forwarding.targets.centres():
+        if tellers := services.forwarding.targets.state_tellers():
             # Imported here because most hubs have no such target.
             from hub.services.upkeep.site_state import read_site_state
 
             try:
                 state = await read_site_state(services)
-                for centre in centres:
-                    await centre.tell(state)
+                for teller in tellers:
+                    await teller.tell(state)
             except Exception as error:  # the hub works all the same
-                limited(log, logging.WARNING, "state", "the centre is not told: %r", error)
+                limited(log, logging.WARNING, "state", "how the hub is cannot be told: %r", error)
