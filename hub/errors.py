@@ -24,6 +24,7 @@
     ├── StartFault              the hub cannot start, or a command line command cannot run
     │   ├── PartFailed          a part that the hub needs has failed: the process ends
     │   └── BackupFault         a backup cannot be made, read or restored
+    │       ├── DamagedBackup       it is not what was written, or its passphrase another
     │       └── UnreadableDatabase  the hub's database cannot be read for it
     │   A command was never sent to the device: it can be repeated safely.
     ├── NotSent 409
@@ -37,7 +38,7 @@
     ├── DeviceRefused 502       with an error code of its own
     └── DeviceNonsense 502      with something that the specification does not allow
 
-`code` is the number in the body of the answer (chapter 四). `device_status` is the HTTP status on
+`code` is the number in the body of the answer (chapter 4). `device_status` is the HTTP status on
 the device interface (D5), `status` the HTTP status on the integrator API.
 """
 
@@ -49,7 +50,7 @@ from hub.reasons import Reason
 
 OK = 200
 
-#: Chapter 四, with the hub's own additions (D7): code -> meaning.
+#: Chapter 4, with the hub's own additions (D7): code -> meaning.
 CODES: dict[int, str] = {
     200: "OK",
     401: "not authorised",
@@ -178,19 +179,19 @@ MissingKind = Literal[
 ]  # fmt: skip
 #: What callers are told. Pages have a sentence for each kind.
 MISSING: dict[MissingKind, str] = {
-    "device": "no device with did %(did)s",
+    "device": "there is no device with did %(did)s",
     "waiting device": "no device with sn %(sn)s is waiting",
     "relay": "device %(did)s has no relay",
     "record": "there is no record %(seq)s",
     "picture": "there is no picture %(name)r of record %(seq)s",
-    "alarm": "no alarm %(seq)s",
-    "plate list": "no plate list %(id)s",
-    "person": "no person %(pid)s",
-    "photo": "no photo of a person %(pid)s",
-    "group": "no group %(id)s",
+    "alarm": "there is no alarm %(seq)s",
+    "plate list": "there is no plate list %(id)s",
+    "person": "there is no person %(pid)s",
+    "photo": "there is no photo of a person %(pid)s",
+    "group": "there is no group %(id)s",
     "job": "there is no job %(id)s",
-    "release": "no release %(id)s",
-    "campaign": "no campaign %(id)s",
+    "release": "there is no release %(id)s",
+    "campaign": "there is no campaign %(id)s",
 }
 
 
@@ -292,6 +293,10 @@ class PartFailed(StartFault):
 
 class BackupFault(StartFault):
     """A backup cannot be made, read or restored. The message says why in one line."""
+
+
+class DamagedBackup(BackupFault):
+    """What a backup contains is not what was written, or a passphrase does not open it."""
 
 
 class UnreadableDatabase(BackupFault):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cli.options import F, data_option, read_secret
-from hub.errors import BackupFault
+from hub.errors import BackupFault, DamagedBackup
 
 if TYPE_CHECKING:
     from hub.process.control.backups import NewAddresses
@@ -143,7 +143,7 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
     ):
         data_directory.act_for_owner(data_dir)
         data_directory.prepare(data_dir)
-        with data_directory.held(data_dir, "command"), _shown(pace):
+        with data_directory.held(data_dir, "command"), _shown(pace), _advised():
             report = restore_from(
                 opened,
                 file.absolute(),
@@ -156,6 +156,16 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
     _print_report(report, data_dir)
     # This opens the restored database once, before somebody relies on it.
     _print_addresses(execute(data_dir, CheckAddresses()))
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    try:
+        yield
+    except DamagedBackup as error:
+        raise BackupFault(
+            f"{error}; copy it again from where it was made, or restore another one"
+        ) from error
 
 
 def _print_report(report: RestoreReport, data_dir: Path) -> None:

@@ -116,7 +116,7 @@ def check_confirmation(given: str | None, wanted: str) -> None:
         given = click.prompt("Type it again to erase this for good", err=True)
     if given.strip() != wanted.strip():
         raise StartFault(
-            "that is not what was asked for: nothing was erased. Run the command again"
+            "what you typed is not what was given: nothing was erased. Run the command again"
         )
 
 

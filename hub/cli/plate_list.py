@@ -143,13 +143,13 @@ def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
     from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
     from hub.services.csv_cells import from_text
-    from hub.services.csv_files import NotCsv, find_encoding, fold_name, read_rows
+    from hub.services.csv_files import NOT_TEXT, NotCsv, find_encoding, fold_name, read_rows
     from hub.store.tables.plate_lists import PlateEntry
 
     data = read_source(data_dir, file)
     encoding = find_encoding(io.BytesIO(data))
     if encoding is None:
-        raise StartFault(f"{file} is neither UTF-8 nor GB18030 text")
+        raise StartFault(f"{file}: {NOT_TEXT}")
     text = data.decode(encoding)
     entries, number = [], 0
     try:

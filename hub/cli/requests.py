@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 #: How long to wait for a hub that is starting or stopping, or for another command.
 _MAX_WAIT_SECONDS = 15.0
-_NOT_UTF8 = "the arguments are not all UTF-8 text"
+_NOT_UTF8 = "the arguments are not all UTF-8 text: set such a locale (LC_ALL=C.UTF-8)"
 
 
 def call_api(

@@ -249,7 +249,10 @@ def test(data_dir: Path, which: str) -> None:
 
     delivery = _call(data_dir, "POST", which, "test")
     if delivery["reason"]:
-        raise StartFault(f"it was not delivered: {delivery['reason']}")
+        raise StartFault(
+            f"it was not delivered: {delivery['reason']}; records are tried again automatically: "
+            "sitehub target list shows when"
+        )
     answer = "" if delivery["status"] is None else f": it answered {delivery['status']}"
     print_line(f"delivered in {delivery['took_ms']} ms{answer}")
 
@@ -284,7 +287,9 @@ def _of_file(data_dir: Path, path: Path) -> dict[str, object]:
     try:
         found = read_target_file(read_source(data_dir, path))
     except BadParameter as error:
-        raise StartFault(f"{path} cannot be used: {error}") from error
+        raise StartFault(
+            f"{path} cannot be used: {error}; give the file that sitehub central enrol wrote"
+        ) from error
     said: dict[str, object] = msgspec.structs.asdict(found)
     said["suggested"] = said.pop("name")
     return said

@@ -130,7 +130,10 @@ def _wait_for_outcome(programs: Programs, data_dir: Path) -> Outcome:
 
 def _report(outcome: Outcome) -> int:
     if outcome.result == "undone":
-        raise StartFault(f"version {outcome.version} was undone: {outcome.reason}")
+        raise StartFault(
+            f"version {outcome.version} was undone: {outcome.reason}; the version before runs, and "
+            "nothing is lost. Send this line to whoever gave you the file"
+        )
     click.echo(f"The hub runs version {outcome.version}.")
     return 0
 

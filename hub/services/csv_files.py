@@ -14,6 +14,8 @@ from hub.folding import normalise
 
 DELIMITERS = (",", ";", "\t")
 
+#: For whoever gave a file for which find_encoding() finds none.
+NOT_TEXT = 'the text is neither UTF-8 nor GB18030: in Excel, save it as "CSV UTF-8"'
 _ENCODINGS = ("utf-8", "gb18030")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -131,7 +131,9 @@ def check_zone(name: str) -> None:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        raise BadParameter(f"no such time zone: {name!r}", field="zone") from None
+        raise BadParameter(
+            f"no such time zone: {name!r}; give one such as Asia/Shanghai", field="zone"
+        ) from None
 
 
 def _language(text: str) -> Language:

@@ -198,7 +198,7 @@ class FirmwareFiles:
 
     def _enter(self) -> None:
         if self._receiving >= _MAX_RECEIVING:
-            raise TooManyRequests("too many files are being received", retry_after=10)
+            raise TooManyRequests("too many files are received: try again in 10 s", retry_after=10)
         self._receiving += 1
 
     def _leave(self) -> None:

@@ -38,12 +38,17 @@ def test_a_backup_is_written_and_restored(
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_refused_restore_leaves_nothing_behind(exists: bool, tmp_path: Path) -> None:
+def test_a_refused_restore_leaves_nothing_behind_and_says_what_to_do(
+    exists: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file, new = tmp_path / "no-backup", tmp_path / "new"
     file.write_bytes(b"x" * 100_000)
     if exists:
         new.mkdir()
     assert run(["restore", str(file), "--data", str(new)]) == 1
+    assert (
+        "; copy it again from where it was made, or restore another one" in capsys.readouterr().err
+    )
     assert new.exists() == exists
     assert not exists or list(new.iterdir()) == []
 

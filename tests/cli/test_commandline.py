@@ -207,7 +207,7 @@ def test_wrong_usage_is_status_2(sitehub: Sitehub, line: list[str]) -> None:
 
 def test_an_error_is_one_line_and_status_1(sitehub: Sitehub) -> None:
     outcome = sitehub("device", "remove", "4711")
-    assert outcome == (1, "", "sitehub: no device with did 4711\n")
+    assert outcome == (1, "", "sitehub: there is no device with did 4711\n")
 
 
 def test_a_file_given_as_the_data_directory_is_one_line_too(

@@ -46,7 +46,7 @@ def test_a_person_is_added_shown_changed_and_removed(sitehub: Sitehub, tmp_path:
     assert sitehub("person", "remove", "1000001").status == 0
     assert people(sitehub) == []
     gone = sitehub("person", "show", "1000001")
-    assert (gone.status, gone.err) == (1, "sitehub: no person 1000001\n")
+    assert (gone.status, gone.err) == (1, "sitehub: there is no person 1000001\n")
 
 
 def test_people_are_listed_by_filters(sitehub: Sitehub) -> None:
@@ -88,7 +88,7 @@ def test_who_reads_personal_numbers_is_audited(sitehub: Sitehub) -> None:
         (("add", "--name", "Ada", "--age", "2", "--birth-year", "1990"), 1, "birth_year: "),
         (("add", "--name", "Ada", "--valid-from", "soon"), 1, "--valid-from"),
         (("add", "--name", "Ada", "--photo", "missing.jpg"), 2, "missing.jpg"),
-        (("set", "9", "--note", "x"), 1, "no person 9"),
+        (("set", "9", "--note", "x"), 1, "there is no person 9"),
         (("show", "export"), 1, "no person export"),
         (("sync", ""), 1, "Not Found"),
         (("set", "9", "--age", "3", "--clear", "age"), 2, "either given or cleared"),

@@ -77,7 +77,7 @@ def test_without_a_terminal_there_is_no_prompt_for_a_password(sitehub: Sitehub) 
 
 
 def test_arguments_that_are_not_utf8_are_refused_in_one_line(sitehub: Sitehub) -> None:
-    said = "sitehub: the arguments are not all UTF-8 text\n"
+    said = "sitehub: the arguments are not all UTF-8 text: set such a locale (LC_ALL=C.UTF-8)\n"
     guard = ("user", "add", "anna", "--role", "guard", "--password-stdin")
     assert sitehub(*guard, stdin="caf\udce9 caf\udce9\n") == (1, "", said)
     assert sitehub("apikey", "remove", "caf\udce9") == (1, "", said)

@@ -94,7 +94,7 @@ def test_a_command_that_the_running_hub_refuses_prints_one_line_and_exits_1(
         text=True,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "sitehub: no device with did 4711\n"
+    assert done.stderr == "sitehub: there is no device with did 4711\n"
 
 
 def test_the_control_channel_refuses_clients_without_the_secret(hub: HubProcess) -> None:

@@ -59,7 +59,10 @@ def ask_running_hub(
     try:
         line = _exchange(address, request, time.monotonic() + seconds)
     except OSError:
-        raise StartFault("the running hub does not respond: try again") from None
+        raise StartFault(
+            "the running hub does not respond: try again; if it stays so, restart it and run "
+            "sitehub doctor"
+        ) from None
     try:
         response = msgspec.json.decode(line, type=Response)
     except msgspec.DecodeError:

@@ -150,7 +150,9 @@ class _GuessLimit:
             wait = self._users.ask(name, origin.name)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
-            raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
+            seconds = math.ceil(wait)
+            message = f"too many failed sign-ins: try again in {seconds} s"
+            raise TooManyRequests(message, retry_after=seconds)
         return _Attempt(name, origin.name, counters, None if origin.is_known else self._users)
 
     def succeeded(self, name: str, address: str, origin: _Origin, attempt: _Attempt) -> None:

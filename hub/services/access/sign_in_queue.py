@@ -116,4 +116,6 @@ class Turns:
 
 def _refused(retry_after: int) -> TooManyRequests:
     metrics.limits_reached.labels("password checks").inc()
-    return TooManyRequests("too many sign-ins at once", retry_after=retry_after)
+    return TooManyRequests(
+        f"too many sign-ins at once: try again in {retry_after} s", retry_after=retry_after
+    )

@@ -236,7 +236,7 @@ class Enrolment:
 
     def _limit_checks(self) -> None:
         if self._checks.take(trio.current_time(), max_wait=0):
-            raise TooManyRequests("too many codes are being checked at once")
+            raise TooManyRequests("too many codes are being checked at once: try again in a second")
 
     def _waiting_of(self, sn: str) -> PendingDevice:
         if self._store.devices.by_sn(sn) is not None:

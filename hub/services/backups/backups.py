@@ -207,7 +207,7 @@ class Backups:
     async def run_now(self, by: Actor) -> None:
         """Begin a backup into the folder. Raises TooManyRequests if one is in progress."""
         if self._pace is not None:
-            raise TooManyRequests("a backup is in progress")
+            raise TooManyRequests("a backup is in progress: wait for its end")
         await self._audit.add(by, "backup.run", "")
         self._wanted.set()
 
@@ -241,7 +241,7 @@ class Backups:
         if passphrase is not None:
             check_passphrase(passphrase)
         if self._pace is not None:
-            raise TooManyRequests("a backup is in progress")
+            raise TooManyRequests("a backup is in progress: wait for its end")
         await self._audit.require(by, "backup.download", "" if pictures else "without pictures")
         return self._permits.give(by, pictures=pictures, passphrase=passphrase)
 
@@ -270,7 +270,7 @@ class Backups:
         """Return a permission. Raises NoSuchResource, or TooManyRequests during a backup."""
         permit = self._permits.check(by, token)
         if self._pace is not None:
-            raise TooManyRequests("a backup is in progress")
+            raise TooManyRequests("a backup is in progress: wait for its end")
         return permit
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

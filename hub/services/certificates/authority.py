@@ -68,7 +68,10 @@ class Authority:
                 certificate = _self_signed(_read_key(directory, certificate), certificate, now)
                 write_file(cert_file, certificate_pem(certificate))
         except OSError as error:
-            raise StartFault(f"cannot use {error.filename}: {error.strerror}") from error
+            raise StartFault(
+                f"cannot use {error.filename}: {error.strerror}; the account of the hub "
+                "must be able to read and write it"
+            ) from error
         if not key_file.exists():
             raise StartFault(f"{key_file} is missing; {_REMEDY.format(directory)}")
         return cls(directory, certificate)

@@ -15,6 +15,7 @@ from hub.errors import BadParameter
 from hub.services.csv_cells import as_text, from_text
 from hub.services.csv_files import (
     DELIMITERS,
+    NOT_TEXT,
     NotCsv,
     fields_by_name,
     find_encoding,
@@ -123,7 +124,7 @@ def decode_csv(data: bytes) -> str:
     """Return the text of a file, in UTF-8, UTF-16 or GB18030. Raises BadCsv."""
     encoding = find_encoding(io.BytesIO(data))
     if encoding is None:
-        raise BadCsv([RowFault(1, "encoding", "the text is neither UTF-8 nor GB18030")])
+        raise BadCsv([RowFault(1, "encoding", NOT_TEXT)])
     return str(data, encoding)
 
 

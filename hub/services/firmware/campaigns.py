@@ -231,7 +231,9 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         if campaign is not None and not campaign.has_ended:
             raise AlreadyExists(
-                f"device {did} is in campaign {campaign.id}, which has not ended", field="dids"
+                f"device {did} is in campaign {campaign.id}, which has not ended: "
+                "stop it, or wait for its end",
+                field="dids",
             )
 
     def _new_target(self, did: str, release: Release) -> CampaignTarget:

@@ -195,7 +195,10 @@ class Downloads:
         taken, own = self._slots.total(), self._slots[did]
         limit = MAX_DOWNLOADS_FOR_SECOND if own else MAX_DOWNLOADS
         if taken >= limit or own >= MAX_DOWNLOADS_PER_DEVICE:
-            raise CannotStoreNow("too many downloads at once", retry_after=RETRY_SECONDS)
+            raise CannotStoreNow(
+                f"too many downloads at once: try again in {RETRY_SECONDS} s",
+                retry_after=RETRY_SECONDS,
+            )
         self._slots[did] += 1
 
     def release_slot(self, did: str) -> None:

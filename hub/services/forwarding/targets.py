@@ -160,7 +160,9 @@ class Targets:
         hub's name decides. Raises BadParameter, AlreadyExists.
         """
         if kind == "mqtt" and begin != "now":
-            raise BadParameter("MQTT begins with the next record", field="from")
+            raise BadParameter(
+                "leave it out for MQTT, which always begins with the next record", field="from"
+            )
         mqtt = check_mqtt(kind, mqtt)
         identity = check_identity(identity or Identity(), kind, url)
         cursor = await self._first_cursor(begin)
@@ -297,7 +299,7 @@ class Targets:
             raise Missing("record", seq=seq)
         running = self._forwarders.get(id)
         if running is None:
-            raise NoSuchResource(f"target {target.id} gets nothing now")
+            raise NoSuchResource(f"target {target.id} gets nothing now: first let it retry")
         running.forwarder.send_again([DeadLetterKey("record", self._store.log_id, seq)])
 
     async def confirm_gaps(self, id: int, *, by: Actor) -> None:

@@ -310,4 +310,4 @@ def _failure(job: Job, error: Exception) -> str:
     if (expected := hub_error_in(error)) is not None:
         return expected.message
     log.error("the job %d (%s) failed", job.id, job.kind, exc_info=error)
-    return "an internal error; see the log"
+    return "an internal error: see the log of the hub (sitehub logs)"

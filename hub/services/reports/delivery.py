@@ -290,7 +290,7 @@ def check_url(url: str) -> None:
     if not is_good or len(url) > _MAX_URL or not url.isascii() or any(c <= " " for c in url):
         raise BadParameter("an address that begins with https:// or http://", field="url")
     if parts.username or parts.password:
-        raise BadParameter("an address without user name and password", field="url")
+        raise BadParameter("leave out user name and password", field="url")
 
 
 def _place(settings: DeliverySettings) -> str:

@@ -174,7 +174,7 @@ class ReportMaker:
         try:
             self._send.send_nowait((query, making))
         except trio.WouldBlock:
-            raise TooManyRequests("too many reports are being made") from None
+            raise TooManyRequests("too many reports are being made: try again soon") from None
         self._made[key] = making
         return making
 

@@ -195,7 +195,7 @@ class RetentionPolicy:
         CannotStoreNow.
         """
         if not days:
-            raise BadParameter("the days that may go, as they are listed", field="days")
+            raise BadParameter("name exactly the days that are listed as waiting", field="days")
         waiting = self.waiting.waiting
         if sorted(days) != sorted(day.use.day for day in waiting):
             raise AlreadyExists("days: other days wait now; look again, and confirm those")

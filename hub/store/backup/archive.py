@@ -23,7 +23,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from hub.errors import BackupFault
+from hub.errors import BackupFault, DamagedBackup
 from hub.reasons import Reason
 from hub.store.backup.files import FlushedFile, read_steps
 from hub.store.backup.pace import STEP_BYTES, Pace
@@ -310,7 +310,7 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
             packs[member.name] = member.size
     text = _text_member(tar, member, SUMS)
     if tar.next() is not None:
-        raise BackupFault(f"the backup is damaged: something follows its {SUMS}")
+        raise DamagedBackup(f"the backup is damaged: something follows its {SUMS}")
     _compare(_parse_sums(text), sums)
     return Archive(head, sums, unread)
 
@@ -333,7 +333,7 @@ def read_head(source: Source, most: int = MAX_HEAD_BYTES) -> tuple[Head, int]:
 
 def _text_member(tar: TarReader, member: Member | None, name: str) -> bytes:
     if member is None or member.name != name or member.size > _MAX_TEXT_BYTES:
-        raise BackupFault(f"the file is not a backup of sitehub, or damaged: it has no {name}")
+        raise DamagedBackup(f"the file is not a backup of sitehub, or damaged: it has no {name}")
     parts = []
     while data := tar.read(STEP_BYTES):
         parts.append(data)
@@ -344,7 +344,7 @@ def _decode_head(data: bytes) -> Head:
     try:
         version = msgspec.json.decode(data, type=_Format).format
     except msgspec.MsgspecError:
-        raise BackupFault(f"the backup is damaged: its {HEAD} cannot be read") from None
+        raise DamagedBackup(f"the backup is damaged: its {HEAD} cannot be read") from None
     if version > FORMAT:
         raise BackupFault(
             f"the backup was written by a newer sitehub (format {version}, this one knows "
@@ -353,16 +353,16 @@ def _decode_head(data: bytes) -> Head:
     try:
         head = msgspec.json.decode(data, type=Head)
     except msgspec.MsgspecError:
-        raise BackupFault(f"the backup is damaged: its {HEAD} cannot be read") from None
+        raise DamagedBackup(f"the backup is damaged: its {HEAD} cannot be read") from None
     for pack in head.packs:
         if not _is_sound(pack):
-            raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
+            raise DamagedBackup(f"the backup is damaged: {pack.name!r} does not belong there")
     return head
 
 
 def _decode_unread(data: bytes, packs: Mapping[str, int]) -> tuple[UnreadPack, ...]:
     """Decode what could not be read of `packs`, the sizes of the packs by name."""
-    fault = BackupFault(f"the backup is damaged: its {UNREAD} cannot be read")
+    fault = DamagedBackup(f"the backup is damaged: its {UNREAD} cannot be read")
     try:
         found = msgspec.json.decode(data, type=tuple[UnreadPack, ...])
     except msgspec.MsgspecError:
@@ -394,14 +394,14 @@ class _Format(Struct, frozen=True):
 
 def _check_member(member: Member, sums: dict[str, str], budget: int) -> None:
     if budget < 0:
-        raise BackupFault("the backup is damaged: it is larger than it says")
+        raise DamagedBackup("the backup is damaged: it is larger than it says")
     if member.name in sums:
-        raise BackupFault(f"the backup is damaged: {member.name} is in it twice")
+        raise DamagedBackup(f"the backup is damaged: {member.name} is in it twice")
     folder, _, rest = member.name.partition("/")
     if rest and folder not in (TLS, FIRMWARE, MEDIA):
-        raise BackupFault(f"the backup is damaged: {member.name!r} does not belong there")
+        raise DamagedBackup(f"the backup is damaged: {member.name!r} does not belong there")
     if not rest and member.name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", *_TRANSIENT):
-        raise BackupFault(f"the backup is damaged: {member.name!r} does not belong there")
+        raise DamagedBackup(f"the backup is damaged: {member.name!r} does not belong there")
 
 
 def _read_member(tar: TarReader, member: Member, head: Head, sink: ArchiveSink, pace: Pace) -> str:
@@ -443,12 +443,14 @@ def _decompressed(data: Iterator[bytes], size: int) -> Iterator[bytes]:
                 rest = unpacker.unconsumed_tail
                 left -= len(plain)
                 if left < 0:
-                    raise BackupFault("the backup is damaged: its database is larger than it says")
+                    raise DamagedBackup(
+                        "the backup is damaged: its database is larger than it says"
+                    )
                 yield plain
     except zlib.error:
-        raise BackupFault("the backup is damaged: its database cannot be unpacked") from None
+        raise DamagedBackup("the backup is damaged: its database cannot be unpacked") from None
     if left or not unpacker.eof:
-        raise BackupFault("the backup is damaged: its database is not complete")
+        raise DamagedBackup("the backup is damaged: its database is not complete")
 
 
 def _parse_sums(text: bytes) -> dict[str, str]:
@@ -456,14 +458,14 @@ def _parse_sums(text: bytes) -> dict[str, str]:
         lines = [line.split("  ", 1) for line in text.decode("ascii").splitlines()]
         return {name: digest for digest, name in lines}
     except ValueError:
-        raise BackupFault(f"the backup is damaged: its {SUMS} cannot be read") from None
+        raise DamagedBackup(f"the backup is damaged: its {SUMS} cannot be read") from None
 
 
 def _compare(expected: dict[str, str], found: dict[str, str]) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             shown = name[:MAX_NAME_LENGTH]
-            raise BackupFault(f"the backup is damaged: the checksum of {shown!r} does not fit")
+            raise DamagedBackup(f"the backup is damaged: the checksum of {shown!r} does not fit")
     for name in (COMPRESSED, KEY_FILE):
         if name not in found:
-            raise BackupFault(f"the backup is damaged: {name} is missing")
+            raise DamagedBackup(f"the backup is damaged: {name} is missing")

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from hub.errors import BackupFault
+from hub.errors import DamagedBackup
 from hub.store.backup.pace import Pace
 from hub.store.backup.unread import Part, is_in, pictures_of_pack
 from hub.store.media.pack_format import ERASED_PICTURE_MAGIC, PICTURE_SIZE, StoredImage, checksum
@@ -40,7 +40,7 @@ def erase_again(
                 connection.execute("COMMIT")
                 marked += len(erased)
     except sqlite3.Error as error:
-        raise BackupFault(f"the database of the backup is damaged: {error}") from error
+        raise DamagedBackup(f"the database of the backup is damaged: {error}") from error
     return marked
 
 
@@ -67,4 +67,4 @@ def _is_erased(file: BinaryIO, image: StoredImage, name: str) -> bool:
         return True
     if f"{checksum(data[PICTURE_SIZE:]):016x}" == image.checksum:
         return False
-    raise BackupFault(f"the backup is damaged: the checksum of {name} does not fit")
+    raise DamagedBackup(f"the backup is damaged: the checksum of {name} does not fit")

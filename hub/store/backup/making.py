@@ -76,7 +76,10 @@ def working_folder(data_dir: Path) -> Iterator[Path]:
     try:
         folder.mkdir(mode=DIRECTORY_MODE, parents=True)
     except OSError as error:
-        raise BackupFault(f"{folder} cannot be created: {error.strerror}") from error
+        raise BackupFault(
+            f"{folder} cannot be created: {error.strerror}; check that its disk is connected and "
+            "may be written to"
+        ) from error
     try:
         yield folder
     finally:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from hub.errors import BackupFault
+from hub.errors import BackupFault, DamagedBackup
 from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, read_archive
 from hub.store.backup.changed_packs import erase_again
 from hub.store.backup.files import FlushedFile, flush_directory_if_possible, read_steps
@@ -167,13 +167,14 @@ class _Unpacked(ArchiveSink):
         if free < needed + _RESERVE_BYTES:
             raise BackupFault(
                 f"not enough disk space: the backup takes {needed / 1e9:.1f} GB, "
-                f"{free / 1e9:.1f} GB is free"
+                f"{free / 1e9:.1f} GB is free. Free some, or use a larger disk; "
+                f"{_BEFORE}* of earlier restores may be deleted"
             )
 
     def open(self, name: str) -> FlushedFile | None:
         # It could not take the place of what stays. Windows knows no case.
         if name.lower() in _STAY or name.lower().startswith(_BEFORE):
-            raise BackupFault(f"the backup is damaged: {name!r} does not belong there")
+            raise DamagedBackup(f"the backup is damaged: {name!r} does not belong there")
         path = self._folder / name
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         return FlushedFile(path)
@@ -278,16 +279,16 @@ def _refuse_short(source: Path, pack: StoredPack) -> None:
     if pack.unread and pack.unread[-1].end == needed:
         needed = pack.unread[-1].start
     if size < needed:
-        raise BackupFault(f"the backup is damaged: {source} has {size} of {pack.bytes} bytes")
+        raise DamagedBackup(f"the backup is damaged: {source} has {size} of {pack.bytes} bytes")
 
 
 def _check_database(database: Path, archive: Archive, pace: Pace) -> None:
     found = read_snapshot(database)
     head = archive.head
     if (found.schema, found.records, found.last_seq) != (head.schema, head.records, head.last_seq):
-        raise BackupFault("the backup is damaged: its database is not the one that it says")
+        raise DamagedBackup("the backup is damaged: its database is not the one that it says")
     if damage := check_copy(database, pace):
-        raise BackupFault(f"the database of the backup is damaged: {damage}")
+        raise DamagedBackup(f"the database of the backup is damaged: {damage}")
 
 
 def _flush(folder: Path) -> None:

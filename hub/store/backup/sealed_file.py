@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from hub.errors import BackupFault
+from hub.errors import BackupFault, DamagedBackup
 from hub.folding import MAX_NORMALISED, normalise
 
 #: How many bytes of a file tell whether it is sealed.
@@ -47,6 +47,9 @@ _TAG_BYTES = 16
 _SALT_BYTES = _FILE_KEY_BYTES = _NONCE_BYTES = 16
 _KEY_BYTES = 32
 _SALT_LABEL = b"age-encryption.org/v1/scrypt"
+_WRONG_PASSPHRASE = (
+    "the passphrase does not fit this backup (mind upper and lower case), or it is damaged"
+)
 #: The key that a passphrase makes wraps one key only.
 _WRAP_NONCE = bytes(12)
 #: 128 MB of memory and about half a second.
@@ -155,7 +158,7 @@ class SealedReader:
         try:
             self._opened = self._decrypt(_nonce(self._number, self._is_over), sealed)
         except (InvalidTag, ValueError):
-            raise BackupFault(
+            raise DamagedBackup(
                 f"the backup is damaged or cut off: chunk {self._number} does not open"
             ) from None
         self._position = 0
@@ -172,7 +175,7 @@ def _read_header(begin: bytes, source: Source, passphrase: str) -> tuple[_Decryp
     while text.count(b"\n") < _HEADER_LINES and len(text) < _MAX_HEADER_BYTES:
         byte = source.read(1)
         if not byte:
-            raise BackupFault("the backup is cut off: its header is incomplete")
+            raise DamagedBackup("the backup is cut off: its header is incomplete")
         text += byte
     found = _HEADER.fullmatch(text)
     if found is None:
@@ -182,13 +185,13 @@ def _read_header(begin: bytes, source: Source, passphrase: str) -> tuple[_Decryp
     try:
         file_key = ChaCha20Poly1305(key).decrypt(_WRAP_NONCE, _decode(wrapped), None)
     except InvalidTag:
-        raise BackupFault("the passphrase does not fit this backup, or it is damaged") from None
+        raise DamagedBackup(_WRONG_PASSPHRASE) from None
     header = text[: text.rindex(b"---") + 3]
     nonce = source.read(_NONCE_BYTES)
     if len(nonce) < _NONCE_BYTES:
-        raise BackupFault("the backup is cut off: its header is incomplete")
+        raise DamagedBackup("the backup is cut off: its header is incomplete")
     if not hmac.compare_digest(_decode(mac), _header_mac(file_key, header)):
-        raise BackupFault("the backup is damaged: its header was changed")
+        raise DamagedBackup("the backup is damaged: its header was changed")
     cipher = ChaCha20Poly1305(_expand(file_key, nonce, b"payload"))
     return lambda chunk_nonce, sealed: cipher.decrypt(chunk_nonce, sealed, None), _CHUNK_BYTES
 
@@ -197,22 +200,22 @@ def _read_old_header(begin: bytes, source: Source, passphrase: str) -> tuple[_De
     """As `_read_header`, of a file from before the age format."""
     header = begin + source.read(_OLD_HEADER.size - len(begin))
     if len(header) < _OLD_HEADER.size:
-        raise BackupFault("the backup is cut off: its header is incomplete")
+        raise DamagedBackup("the backup is cut off: its header is incomplete")
     _, log_n, r, p, zero, chunk_bytes, salt, check = _OLD_HEADER.unpack(header)
     if zero or (r, p) != (_R, _P):
         raise BackupFault("the backup was sealed in a way that this version does not know")
     if not 1 <= chunk_bytes <= _MAX_OLD_CHUNK_BYTES:
-        raise BackupFault("the backup is damaged: its header asks for chunks of a wrong size")
+        raise DamagedBackup("the backup is damaged: its header asks for chunks of a wrong size")
     derived = _derive(passphrase, salt, _checked(log_n), 2 * _KEY_BYTES)
     if not hmac.compare_digest(check, derived[_KEY_BYTES:]):
-        raise BackupFault("the passphrase does not fit this backup, or it is damaged")
+        raise DamagedBackup(_WRONG_PASSPHRASE)
     cipher = AESGCM(derived[:_KEY_BYTES])
     return lambda chunk_nonce, sealed: cipher.decrypt(chunk_nonce, sealed, header), chunk_bytes
 
 
 def _checked(log_n: int) -> int:
     if not _MIN_LOG_N <= log_n <= _MAX_LOG_N:
-        raise BackupFault("the backup is damaged: opening it would take too much memory")
+        raise DamagedBackup("the backup is damaged: opening it would take too much memory")
     return log_n
 
 

@@ -98,7 +98,10 @@ def take_snapshot(data_dir: Path, target: Path, pace: Pace) -> Snapshot:
     """
     source = data_dir / DATABASE
     if not source.is_file():
-        raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no {DATABASE}")
+        raise BackupFault(
+            f"{data_dir} is not the data directory of a hub, it has no {DATABASE}: name the "
+            "right one with --data"
+        )
     refuse_unknown(source, migrations())
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

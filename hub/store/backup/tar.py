@@ -11,7 +11,7 @@ import tarfile
 
 from msgspec import Struct
 
-from hub.errors import BackupFault
+from hub.errors import DamagedBackup
 from hub.store.backup.pace import STEP_BYTES
 from hub.store.backup.sealed_file import Sink, Source
 
@@ -87,14 +87,14 @@ class TarReader:
         block = self._exactly(_BLOCK)
         if not any(block):
             if any(self._exactly(_BLOCK)):
-                raise BackupFault("the backup is damaged: its end is not where it should be")
+                raise DamagedBackup("the backup is damaged: its end is not where it should be")
             return None
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         except (tarfile.HeaderError, ValueError):
-            raise BackupFault("the backup is damaged: it is not a tar of sitehub") from None
+            raise DamagedBackup("the backup is damaged: it is not a tar of sitehub") from None
         if info.type != tarfile.REGTYPE or info.size < 0 or not is_safe_name(info.name):
-            raise BackupFault(f"the backup is damaged: {info.name!r} does not belong there")
+            raise DamagedBackup(f"the backup is damaged: {info.name!r} does not belong there")
         self._left, self._padding = info.size, -info.size % _BLOCK
         return Member(info.name, info.size)
 
@@ -107,5 +107,5 @@ class TarReader:
     def _exactly(self, size: int) -> bytes:
         data = self._source.read(size) if size else b""
         if len(data) < size:
-            raise BackupFault("the backup is cut off: its end is missing")
+            raise DamagedBackup("the backup is cut off: its end is missing")
         return data

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.errors import BackupFault
+from hub.errors import DamagedBackup
 from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import PICTURE_SIZE, StoredImage
 from hub.store.media.packs import SUFFIX, as_day, day_bounds, known_images
@@ -168,5 +168,5 @@ def unread_pack(database: Path, name: str, parts: Sequence[Part]) -> UnreadPack:
                 for _, images in pictures_of_pack(connection, name)
             )
     except sqlite3.Error as error:
-        raise BackupFault(f"the database of the backup is damaged: {error}") from error
+        raise DamagedBackup(f"the database of the backup is damaged: {error}") from error
     return UnreadPack(name, tuple(parts), records)

@@ -195,6 +195,6 @@ class PictureReader:
             return read_at(path, place.image.offset + at, min(size, place.image.size - at))
         except OSError as error:
             if error.errno in _SHORTAGES:
-                raise TooManyRequests("too many files are open") from None
+                raise TooManyRequests("too many files are open: try again in a second") from None
             limited(log, logging.WARNING, f"{path} unread", "%s cannot be read: %s", path, error)
             return b""

@@ -68,4 +68,4 @@ class Readers:
             with trio.move_on_after(wait_seconds):
                 return await self._receive.receive()
         metrics.limits_reached.labels(self._name).inc()
-        raise TooManyRequests("too many queries at once")
+        raise TooManyRequests("too many queries at once: try again in a second")

@@ -126,7 +126,8 @@ async def test_a_job_that_fails_says_why(jobs: Jobs) -> None:
 async def test_a_bug_in_one_job_ends_that_job_alone(jobs: Jobs) -> None:
     job = await jobs.start("import", None, ANN, divide)
     failed = await jobs.wait(job.id)
-    assert (failed.state, failed.failure) == ("failed", "an internal error; see the log")
+    failure = "an internal error: see the log of the hub (sitehub logs)"
+    assert (failed.state, failed.failure) == ("failed", failure)
     assert (await jobs.start("import", None, ANN, Gate())).state == "running"
 
 

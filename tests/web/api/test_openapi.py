@@ -115,6 +115,20 @@ async def test_it_describes_exactly_the_existing_routes(
     assert routes == {(path, method) for path, method, _ in described(document)}
 
 
+async def test_every_code_that_a_call_is_refused_with_is_explained(document: Any) -> None:
+    refused = {
+        (status, code)
+        for _, _, call in described(document)
+        for status, answer in call["responses"].items()
+        for code in re.findall(r"`(\d+)` ", answer["description"])
+    }
+    page = (Path(__file__).parents[3] / "docs/integrator.md").read_text("utf-8")
+    table = page.partition('<a id="refusals"></a>')[2].partition("\n\nA device")[0]
+    told = set(re.findall(r"^\| (\d+) \| (\d+) \|", table, re.MULTILINE))
+    # What is not of one call: no such path, and a body that comes too slowly.
+    assert told == refused | {("404", "404"), ("408", "420")}
+
+
 def outline(document: Any) -> Iterator[str]:
     """One line for each call and each schema, without texts for people and examples."""
     for path, method, call in described(document):

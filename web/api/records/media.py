@@ -104,7 +104,7 @@ def blueprint(services: Services) -> Blueprint:
     async def linked_picture(expires: str, signature: str, seq: str, file: str) -> Response:
         """A picture by a link that a target was sent: good for a day without a key."""
         if not services.forwarding.targets.links.opens(f"{seq}/{file}", expires, signature):
-            raise NotAuthorised("this link is not good any more")
+            raise NotAuthorised("this link is no longer valid: read the record again for a new one")
         stored = await services.records.log.open_picture(seq_of(seq), file.partition(".")[0])
         return _response(stored, _OF_RECORD)
 

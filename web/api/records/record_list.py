@@ -73,7 +73,7 @@ class RecordLists:
             await turns.acquire()
         if time_limit.cancelled_caught:
             metrics.limits_reached.labels("lists").inc()
-            raise TooManyRequests("too many lists at once")
+            raise TooManyRequests("too many lists at once: read one after the other")
         try:
             yield
         finally:

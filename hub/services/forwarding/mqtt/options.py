@@ -54,7 +54,9 @@ def check_broker(url: str) -> tuple[str, int]:
         raise BadParameter(f"at most {_MAX_URL} characters are expected", field="url")
     parts = _parts(url)
     if parts.username or parts.password:
-        raise BadParameter("an address without user name and password", field="url")
+        raise BadParameter(
+            "leave out user name and password: they have fields of their own", field="url"
+        )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise BadParameter("an address without a path", field="url")
     return parts.hostname or "", parts.port or _PORTS[parts.scheme]

@@ -63,7 +63,9 @@ def _parts(server: str) -> SplitResult:
     if not is_good or not server.isascii() or any(c <= " " for c in server):
         raise BadParameter("an address that begins with tls:// or nats://", field="url")
     if parts.username or parts.password:
-        raise BadParameter("an address without user name and password", field="url")
+        raise BadParameter(
+            "leave out user name and password: they have fields of their own", field="url"
+        )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise BadParameter("an address without a path", field="url")
     return parts

@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.csv_files import DELIMITERS, NotCsv, find_encoding, read_rows
+from hub.services.csv_files import DELIMITERS, NOT_TEXT, NotCsv, find_encoding, read_rows
 from hub.services.people.import_export.columns import IDENTIFYING, field_of
 
 MAX_CSV_BYTES = 16 * 1024 * 1024
@@ -75,7 +75,7 @@ def open_table(path: Path) -> PeopleTable:
     with path.open("rb") as file:
         encoding = find_encoding(file)
     if encoding is None:
-        raise BadTable("encoding", "the text is neither UTF-8 nor GB18030")
+        raise BadTable("encoding", NOT_TEXT)
     found = [_header(path, encoding, delimiter) for delimiter in DELIMITERS]
     # The delimiter with which most columns are known.
     table = max(found, key=lambda table: sum(field is not None for field in table.fields))
