@@ -74,6 +74,7 @@ async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admi
         "Its clock is 7 h 58 min ahead",
         "1 of these cameras keeps asking to connect, so answers to it are delayed until",
         "12 attempts, last at",
+        'href="/help/troubleshooting#help-code-mismatch"',
     ):
         assert words in admin.text, words
 
