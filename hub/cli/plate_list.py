@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hub.cli.options import data_option
 from hub.errors import StartFault
-
-if TYPE_CHECKING:
-    from hub.store.alarms.alarm import Severity
-    from hub.store.tables.plate_lists import PlateEntry, PlateList
 
 #: What the first column is called where the first row names the columns.
 _HEADINGS = ("plate", "platenumber", "pattern", "车牌", "车牌号", "车牌号码")
@@ -51,16 +46,13 @@ def plate_list() -> None:
 @_FILE
 @data_option()
 def add(
-    data_dir: Path, name: str, severity: Severity, plates: tuple[str, ...], file: Path | None
+    data_dir: Path, name: str, severity: str, plates: tuple[str, ...], file: Path | None
 ) -> None:
     """Add a list; print its number."""
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import AddPlateList
-    from hub.store.tables.plate_lists import NewPlateList
+    from hub.cli.requests import call_api
 
-    entries = _entries(data_dir, plates, file)
-    new = NewPlateList(name=name, severity=severity, entries=tuple(entries))
-    click.echo(execute(data_dir, AddPlateList(new)))
+    body = {"name": name, "severity": severity, "entries": _entries(data_dir, plates, file)}
+    click.echo(call_api(data_dir, "POST", "plate-lists", body=body)["id"])
 
 
 @plate_list.command("list")
@@ -69,16 +61,18 @@ def add(
 def list_lists(data_dir: Path, as_json: bool) -> None:
     """List the lists; with --json, also their plates."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import ListPlateLists
+    from hub.cli.requests import call_api
 
-    found = execute(data_dir, ListPlateLists())
+    found = call_api(data_dir, "GET", "plate-lists")["items"]
     if as_json:
-        print_json([_fields(one) for one in found])
+        print_json(found)
     else:
         print_table(
             ("LIST", "SEVERITY", "PLATES", "NAME"),
-            [(str(one.id), one.severity, str(len(one.entries)), one.name) for one in found],
+            [
+                (str(one["id"]), one["severity"], str(len(one["entries"])), one["name"])
+                for one in found
+            ],
         )
 
 
@@ -94,29 +88,21 @@ def set_(
     data_dir: Path,
     which: str,
     name: str | None,
-    severity: Severity | None,
+    severity: str | None,
     plates: tuple[str, ...],
     file: Path | None,
     no_plates: bool,
 ) -> None:
     """Change a LIST, given by its number or name. New plates replace all that it has."""
-    from msgspec import UNSET
-
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import ChangePlateList
-
     has_plates = bool(plates or file)
     if has_plates and no_plates:
         raise click.UsageError("give either plates or --no-plates")
     if not (has_plates or no_plates or name or severity):
         raise click.UsageError("give what to change")
-    change = ChangePlateList(
-        which,
-        name=UNSET if name is None else name,
-        severity=UNSET if severity is None else severity,
-        entries=tuple(_entries(data_dir, plates, file)) if has_plates or no_plates else UNSET,
-    )
-    execute(data_dir, change)
+    changed: dict[str, object] = {"name": name, "severity": severity}
+    if has_plates or no_plates:
+        changed["entries"] = _entries(data_dir, plates, file)
+    _call(data_dir, "PUT", which, {key: one for key, one in changed.items() if one is not None})
 
 
 @plate_list.command("remove")
@@ -124,19 +110,24 @@ def set_(
 @data_option()
 def remove(data_dir: Path, which: str) -> None:
     """Remove a LIST, given by its number or name. Its alarms stay."""
-    from hub.cli.requests import execute
-    from hub.process.control.alarms import RemovePlateList
-
-    execute(data_dir, RemovePlateList(which))
+    _call(data_dir, "DELETE", which)
 
 
-def _entries(data_dir: Path, plates: Sequence[str], file: Path | None) -> list[PlateEntry]:
-    from hub.store.tables.plate_lists import PlateEntry
+def _call(data_dir: Path, method: str, which: str, changed: Mapping[str, object] = {}) -> None:
+    from hub.cli.requests import call_api, find_item
 
-    return [*map(PlateEntry, plates), *([] if file is None else _read(data_dir, file))]
+    lists = call_api(data_dir, "GET", "plate-lists")["items"]
+    found = find_item(lists, which, "plate list", "id", "name")
+    id = found.pop("id")
+    call_api(data_dir, method, "plate-lists", id, body={**found, **changed} if changed else None)
 
 
-def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
+def _entries(data_dir: Path, plates: Sequence[str], file: Path | None) -> list[dict[str, str]]:
+    """The entries that are wanted, as the API takes them."""
+    return [*({"pattern": one} for one in plates), *(_read(data_dir, file) if file else ())]
+
+
+def _read(data_dir: Path, file: Path) -> list[dict[str, str]]:
     """Read the entries of a CSV file: plate, note, end. Raises StartFault."""
     import io
 
@@ -144,20 +135,20 @@ def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
     from hub.errors import BadParameter
     from hub.services.csv_cells import from_text
     from hub.services.csv_files import NOT_TEXT, NotCsv, find_encoding, fold_name, read_rows
-    from hub.store.tables.plate_lists import PlateEntry
 
     data = read_source(data_dir, file)
     encoding = find_encoding(io.BytesIO(data))
     if encoding is None:
         raise StartFault(f"{file}: {NOT_TEXT}")
     text = data.decode(encoding)
-    entries, number = [], 0
+    entries: list[dict[str, str]] = []
+    number = 0
     try:
         for row in read_rows(io.StringIO(text, newline=""), _delimiter_of(text)):
             number = row.number
             plate, note, until, *_ = (*map(from_text, row.cells), "", "", "")
             if plate and not (number == 1 and fold_name(plate) in _HEADINGS):
-                entries.append(PlateEntry(plate, note, _end_of(until) if until else None))
+                entries.append({"pattern": plate, "note": note} | _end_of(until))
     except NotCsv as error:
         raise StartFault(f"{file}, {error}") from None
     except BadParameter as error:
@@ -172,32 +163,17 @@ def _delimiter_of(text: str) -> str:
     return next((character for character in text if character in DELIMITERS), ",")
 
 
-def _end_of(text: str) -> int:
+def _end_of(text: str) -> dict[str, str]:
     """A time in RFC 3339, or the end of a day in the zone of this PC. Raises BadParameter."""
     from datetime import date, datetime, time, timedelta
 
-    from hub.wire.times import parse_rfc3339
+    from hub.wire.times import format_rfc3339, parse_rfc3339
 
+    if not text:
+        return {}
     try:
         next_day = date.fromisoformat(text.replace("/", "-")) + timedelta(days=1)
-        return int(datetime.combine(next_day, time()).timestamp() * 1000)
+        until = int(datetime.combine(next_day, time()).timestamp() * 1000)
     except (ValueError, OverflowError):
-        return parse_rfc3339(text, "end")
-
-
-def _fields(one: PlateList) -> dict[str, object]:
-    from hub.wire.times import format_rfc3339
-
-    return {
-        "id": one.id,
-        "name": one.name,
-        "severity": one.severity,
-        "entries": [
-            {
-                "pattern": entry.pattern,
-                "note": entry.note,
-                "until": None if entry.until is None else format_rfc3339(entry.until),
-            }
-            for entry in one.entries
-        ],
-    }
+        until = parse_rfc3339(text, "end")
+    return {"until": format_rfc3339(until)}

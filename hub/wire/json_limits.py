@@ -70,7 +70,7 @@ def weight(data: bytes | str) -> int:
     return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, '"')
 
 
-def check_limits(data: bytes, max_depth: int) -> None:
+def check_limits(data: bytes, max_depth: int, max_fields: int = MAX_FIELDS) -> None:
     """Raise BadParameter if the document is nested deeper than `max_depth`, or has more fields,
     items, lists and objects, texts, escapes or bytes outside of texts than is allowed.
 
@@ -79,18 +79,18 @@ def check_limits(data: bytes, max_depth: int) -> None:
     """
     is_flat = len(data) <= LONG_BYTES and count_to(max_depth, data, b"[", b"{") <= max_depth
     # One of so few bytes has no more colons and commas.
-    if is_flat and len(data) <= MAX_FIELDS:
+    if is_flat and len(data) <= max_fields:
         return
     if (
         is_flat
-        and count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS
+        and count_to(max_fields, data, b":") <= max_fields
         and count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS
     ):
         return
     structure = structure_of(data)
     _check_nesting(structure, max_depth)
-    if structure.count(b":") > MAX_FIELDS:
-        raise BadParameter(f"more than {MAX_FIELDS} fields in one JSON document")
+    if structure.count(b":") > max_fields:
+        raise BadParameter(f"more than {max_fields} fields in one JSON document")
     if structure.count(b",") > MAX_ITEMS:
         raise BadParameter(f"more than {MAX_ITEMS} items in one JSON document")
 

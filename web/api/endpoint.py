@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 
 from hub.errors import HubError
 from hub.store.tables.users import Role
+from hub.wire.json_limits import MAX_FIELDS
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 
 PREFIX = "/api/hub/v1"
@@ -53,6 +54,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_file: tuple[str, ...] = ()
     #: With a limit above MAX_SHORT_BODY_BYTES, bodies count in the budget of uploads.
     max_body_bytes: int = MAX_SHORT_BODY_BYTES
+    max_fields: int = MAX_FIELDS
     #: A struct; by default that of `answer_example`. None where the answer is not JSON.
     answer: Any = None
     answer_example: object = None

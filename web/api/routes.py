@@ -98,7 +98,8 @@ class Routes:
             return Nothing()
         if not data and endpoint.is_body_optional:
             data = b"{}"
-        json_limits.check_limits(data, self._services.config.devices.max_depth)
+        max_depth = self._services.config.devices.max_depth
+        json_limits.check_limits(data, max_depth, endpoint.max_fields)
         return json_limits.decode(decoder, data, "body")
 
 

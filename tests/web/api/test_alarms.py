@@ -15,6 +15,7 @@ from hub.services.alarms.alarms import Unstored
 from hub.services.audit import COMMAND_LINE
 from hub.store.alarms.alarm import Move
 from hub.store.records.record_log import RecordLog
+from hub.store.tables.plate_lists import MAX_ENTRIES
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
@@ -187,6 +188,19 @@ async def test_rules_are_replaced_as_a_whole(api: Client, hub: HubServices) -> N
         response = await api.raw("PUT", "alarm-rules", {"items": [wrong]})
         assert response.status_code == 400, wrong
     assert await api.get("alarm-rules") == put
+
+
+async def test_the_longest_plate_list_is_read_and_written_back(api: Client) -> None:
+    plates = [
+        {"pattern": f"A{number}", "note": "white van", "until": "2027-12-31T16:00:00.000Z"}
+        for number in range(MAX_ENTRIES)
+    ]
+    added = await api.send("POST", "plate-lists", {"name": "Stolen", "entries": plates})
+    assert await api.send("PUT", f"plate-lists/{added['id']}", without_id(added)) == added
+
+
+def without_id(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "id"}
 
 
 async def test_plate_lists_are_made_changed_and_removed(api: Client, hub: HubServices) -> None:

@@ -23,6 +23,7 @@ TAG = "Alarms"
 _RULES = f"{PREFIX}/alarm-rules"
 #: Room for as many plates as all lists may have, each with its note.
 _MAX_BODY_BYTES = 4 * 1024 * 1024
+_MAX_FIELDS = 4 * MAX_ENTRIES
 
 
 class AlarmRules(Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,6 +153,7 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
         lambda call: lists.add(call.body.wanted(), call.caller.actor),
         description=f"At most {MAX_LISTS}. {_COMPARED}",
         max_body_bytes=_MAX_BODY_BYTES,
+        max_fields=_MAX_FIELDS,
     )
     calls.one("One watch list")
     calls.change(
@@ -161,6 +163,7 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
         lambda call: lists.change(id_of(call, "plate_list"), call.body.wanted(), call.caller.actor),
         description=_COMPARED,
         max_body_bytes=_MAX_BODY_BYTES,
+        max_fields=_MAX_FIELDS,
     )
     calls.remove(
         "Remove a watch list",
