@@ -30,7 +30,7 @@ from tests.support.ports import free_port
 MOST = {
     "heartbeat": (252, 5),
     "command": (945, 17),
-    "capture": (1145, 17),
+    "capture": (985, 14),
     "connect": (3050, 45),
 }
 #: How much more is tolerated, because of what the hub does beside it.

@@ -68,6 +68,7 @@ _INLINE_BYTES = 256 * 1024
 MAX_WAIT_SECONDS = 2.0
 #: Longer paths are cut in the trace.
 _MAX_PATH_LENGTH = 200
+_OK_CODE = str(OK)
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
 _OtaAnswer = OtaAnswer | PlainOtaAnswer
@@ -209,7 +210,7 @@ class _DeviceApi:
             metrics.uploads.labels(path, "left").inc()
             self._trace(scope, progress, 0, 0, "the device hung up before its body was complete")
         else:
-            metrics.uploads.labels(path, OK).inc()
+            metrics.counter_of(metrics.uploads, path, _OK_CODE).inc()
             self._trace(scope, progress, 200, OK, CODES[OK])
             await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
 

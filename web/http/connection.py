@@ -21,6 +21,7 @@ from hub.net.networks import network_of
 from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 from web.http.exchange import Exchange
 from web.http.http_heads import CLOSE, STATUS_MESSAGES, Headers
+from web.http.inbox import Inbox
 from web.http.protocol import BodyPart, Refusal, Request, ServerProtocol, Wait
 from web.http.sender import PeerLost, Sender
 
@@ -117,12 +118,11 @@ class Connection:
         with suppress(PeerLost):
             with self._reading:
                 while data := await self._receive():
-                    await self._feed(data)
-                    data = b""  # Do not keep up to 256 KB in memory during the next read.
+                    self._protocol.receive_data(data)
+                    data = b""  # Do not keep up to 256 KB in memory during what follows.
+                    await self._serve_received()
                     if self._is_idle:
                         self._limit_head()
-                if self._exchange is not None and not self._protocol.is_request_complete:
-                    await self._refuse(400, "body: ended before it was complete")
             if self._reading.cancelled_caught and self._has_begun_head:
                 await self._refuse(408)
         if self._exchange is not None:
@@ -134,47 +134,75 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
-    async def _feed(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
+    async def _serve_received(self) -> None:
         while (event := self._protocol.next_event()) is not Wait.NEED_DATA:
             if event is Wait.PAUSED:
                 await self._next_cycle.park()
             elif isinstance(event, BodyPart):
-                await self._take_part(event)
+                await self._drop(event)
             elif isinstance(event, Request):
                 await self._begin(event)
             elif isinstance(event, Refusal):
-                self._log_refusal(event)
-                await self._refuse(event.status, event.message)
+                await self._refuse_as(event)
 
     async def _begin(self, request: Request) -> None:
         """Run the application for a request.
 
         An unsafe request is completed even if the client hangs up, so nothing needs to be read
-        meanwhile: if its whole body has arrived, it is answered here, without starting a task.
+        meanwhile but its body, which the application reads: no task is started for it.
         """
         self._set_idle(False)
         self._peer.slot.speak()
         scope = self._scope_of(request)
-        exchange = self._exchange = Exchange(self, scope, self._invite_body, self._answers)
-        if request.body is None or request.method in ("GET", "HEAD"):
-            self._tasks.start_soon(exchange.run, self._app)
-            if request.body is not None:
-                await exchange.take_body(request.body, more=False)
-            return
-        scope["extensions"] = {WHOLE_BODY: {}}
-        await exchange.take_body(request.body, more=False)
+        inbox = Inbox(request.body, self._next_part)
+        exchange = self._exchange = Exchange(self, scope, inbox, self._answers)
+        if request.body is not None:
+            if request.method in ("GET", "HEAD"):
+                self._tasks.start_soon(exchange.run, self._app)
+                return
+            scope["extensions"] = {WHOLE_BODY: {}}
         await exchange.run(self._app)
         if self._protocol.has_data:
             # The client does not wait for answers: give other connections a turn.
             await trio.lowlevel.checkpoint()
 
-    async def _take_part(self, part: BodyPart) -> None:
-        if self._exchange is not None:
-            await self._exchange.take_body(part.data, more=part.more)
-        elif not part.more:
-            # The request was answered before all of it had arrived.
+    async def _next_part(self) -> BodyPart | None:
+        """Read the next part of the body; None if it never comes, or is not wanted any more."""
+        exchange = self._exchange
+        with suppress(PeerLost):
+            while exchange is not None and not exchange.is_over:
+                await self._count_part()
+                event = self._protocol.next_event()
+                if isinstance(event, BodyPart):
+                    return event
+                if isinstance(event, Refusal):
+                    await self._refuse_as(event)
+                    break
+                await self._send(self._protocol.invite_body())
+                data = await self._receive()
+                self._protocol.receive_data(data)
+                if not data:
+                    await self._refuse(400, "body: ended before it was complete")
+        return None
+
+    async def _drop(self, part: BodyPart) -> None:
+        """Drop a part of a request that was answered before all of it had arrived."""
+        if not part.more:
             await self.finish_exchange()
+        await self._count_part()
+
+    async def _drop_chunks(self) -> None:
+        """Drop the chunks that have arrived: after the last one the connection may go on.
+
+        Raises PeerLost if one is malformed, which is answered here.
+        """
+        while isinstance(event := self._protocol.next_event(), BodyPart):
+            await self._count_part()
+        if isinstance(event, Refusal):
+            await self._refuse_as(event)
+            raise PeerLost
+
+    async def _count_part(self) -> None:
         self._parts += 1
         if self._parts % _PARTS_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
@@ -207,7 +235,7 @@ class Connection:
             await self.send_error(status, message)
         await self._linger(half_close=True)
 
-    def _log_refusal(self, refusal: Refusal) -> None:
+    async def _refuse_as(self, refusal: Refusal) -> None:
         limited(
             log,
             logging.INFO,
@@ -216,10 +244,13 @@ class Connection:
             self._peer.address,
             refusal.message,
         )
+        await self._refuse(refusal.status, refusal.message)
 
     # Out: called by the Exchange
 
     async def send_head(self, status: int, headers: Headers) -> None:
+        if self._protocol.is_within_chunks:
+            await self._drop_chunks()
         date = _date(int(time.time()))
         await self._send(
             self._protocol.head(status, headers, date=date, close=self._closing.is_set())
@@ -268,10 +299,6 @@ class Connection:
                 self._next_cycle.unpark_all()
         else:
             self._reading.cancel()
-
-    async def _invite_body(self) -> None:
-        """Ask for the body, if the client waits to be asked (Expect: 100-continue)."""
-        await self._send(self._protocol.invite_body())
 
     async def _send(self, data: bytes) -> None:
         if data:

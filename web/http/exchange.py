@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Protocol
@@ -69,16 +68,18 @@ class Exchange:
         self,
         writer: AnswerWriter,
         scope: HTTPScope,
-        on_wait: Callable[[], Awaitable[None]],
+        inbox: Inbox,
         answers: AnswerBudget,
     ) -> None:
         self._answers = answers
         self._writer = writer
         self._scope = scope
-        self._inbox = Inbox(on_wait)
+        self._inbox = inbox
         self._stage = _Stage.AWAITED
         self._status = 0
-        self._has_peer_left = self._is_over = False
+        self._has_peer_left = False
+        #: The application can send no more.
+        self.is_over = False
 
     async def run(self, app: ASGIFramework) -> None:
         """Call the application. Its errors are logged and answered, not raised."""
@@ -107,17 +108,11 @@ class Exchange:
                 request_line,
                 exc_info=errors,
             )
-        self._inbox.close()
-        if not self._is_over:
+        if not self.is_over:
             with suppress(PeerLost):
                 if self._stage is _Stage.AWAITED and not self._has_peer_left:
                     await self._writer.send_error(500)
                 await self._writer.finish_exchange()
-
-    async def take_body(self, data: bytes, *, more: bool) -> None:
-        """Hand a part of the body to the application; waits while too much of it is unread."""
-        if not self._is_over:
-            await self._inbox.put(data, more=more)
 
     def peer_left(self) -> None:
         """Note that the peer sends no more. It may still wait for the answer (half-closed)."""
@@ -126,12 +121,12 @@ class Exchange:
 
     def end(self) -> None:
         """Stop the answer: the application can send no more."""
-        self._is_over = True
+        self.is_over = True
         self._inbox.disconnect()
 
     async def _send(self, event: ASGISendEvent) -> None:
         """The `send` of ASGI."""
-        if self._is_over:
+        if self.is_over:
             raise PeerLost
         if event["type"] == "http.response.start" and self._stage is _Stage.AWAITED:
             self._stage, self._status = _Stage.BEGUN, event["status"]

@@ -1,72 +1,48 @@
-"""The queue from which the application receives the events of one request."""
+"""What the application receives of one request."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import trio
 from hypercorn.typing import ASGIReceiveEvent
 
-#: The unread bytes of a body beyond which `put` waits.
-_MAX_WAITING_BYTES = 256 * 1024
-#: Added for each event, so that the number of small ones is limited as well.
-_EVENT_BYTES = 512
+from web.http.protocol import BodyPart
+
+#: Reads the next part of a body from the connection; None: nothing more will come.
+NextPart = Callable[[], Awaitable[BodyPart | None]]
 
 
 class Inbox:
-    """Delivers the parts of the body, then http.disconnect for ever. Unread parts are bounded.
+    """Delivers the body, then http.disconnect for ever.
 
-    `on_wait` is called when the application has to wait for an event.
+    `body`: all of it; None: it is read by `next_part` when the application asks for it.
     """
 
-    def __init__(self, on_wait: Callable[[], Awaitable[None]]) -> None:
-        self._on_wait = on_wait
-        self._events: deque[ASGIReceiveEvent] = deque()
-        self._waiting_bytes = 0
-        self._is_disconnected = self._is_closed = False
-        self._has_event = trio.lowlevel.ParkingLot()
-        self._has_room = trio.lowlevel.ParkingLot()
-
-    async def put(self, data: bytes, *, more: bool) -> None:
-        """Queue a part of the body; waits while too much is unread."""
-        if self._is_closed:
-            return
-        self._events.append({"type": "http.request", "body": data, "more_body": more})
-        self._waiting_bytes += len(data) + _EVENT_BYTES
-        _wake(self._has_event)
-        while self._waiting_bytes > _MAX_WAITING_BYTES and not self._is_disconnected:
-            await self._has_room.park()
+    def __init__(self, body: bytes | None, next_part: NextPart) -> None:
+        self._body = body
+        self._next_part = next_part
+        self._has_more = True
+        self._is_disconnected = False
+        self._disconnected = trio.lowlevel.ParkingLot()
 
     def disconnect(self) -> None:
-        """Deliver http.disconnect after the parts that are queued: the peer sends no more."""
+        """Deliver http.disconnect after a body that is there: nothing more is read."""
         self._is_disconnected = True
-        _wake(self._has_event)
-        _wake(self._has_room)
-
-    def close(self) -> None:
-        """Drop all queued and later parts: the application receives no more."""
-        self._is_closed = True
-        self._events.clear()
-        self._waiting_bytes = 0
-        _wake(self._has_room)
+        # This check costs a tenth of unpark_all().
+        if self._disconnected:
+            self._disconnected.unpark_all()
 
     async def receive(self) -> ASGIReceiveEvent:
         """The `receive` of ASGI."""
-        if not self._events and not self._is_disconnected:
-            await self._on_wait()
-        while not self._events and not self._is_disconnected:
-            await self._has_event.park()
-        if not self._events:
-            return {"type": "http.disconnect"}
-        event = self._events.popleft()
-        if event["type"] == "http.request":
-            self._waiting_bytes -= len(event["body"]) + _EVENT_BYTES
-        _wake(self._has_room)
-        return event
-
-
-def _wake(lot: trio.lowlevel.ParkingLot) -> None:
-    # This check costs a tenth of unpark_all().
-    if lot:
-        lot.unpark_all()
+        part: BodyPart | None = None
+        if self._body is not None:
+            part, self._body = BodyPart(self._body, more=False), None
+        elif self._has_more and not self._is_disconnected:
+            part = await self._next_part()
+        if part is not None:
+            self._has_more = part.more
+            return {"type": "http.request", "body": part.data, "more_body": part.more}
+        while not self._is_disconnected:
+            await self._disconnected.park()
+        return {"type": "http.disconnect"}

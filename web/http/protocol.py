@@ -137,6 +137,11 @@ class ServerProtocol:
         return not self._has_request and self._partial_head_bytes > 0
 
     @property
+    def is_within_chunks(self) -> bool:
+        """The end of a chunked body has not been read."""
+        return self._is_chunked and not self.is_request_complete
+
+    @property
     def is_peer_waiting(self) -> bool:
         """The peer sends the body only after `invite_body` (Expect: 100-continue)."""
         return (
@@ -256,7 +261,7 @@ class ServerProtocol:
     def head(self, status: int, headers: Headers, *, date: bytes, close: bool = False) -> bytes:
         """Begin the answer. `close`: it is the last one of the connection."""
         # The rest of a chunked body that is answered early is not read.
-        close = close or self.is_peer_waiting or (self._is_chunked and not self.is_request_complete)
+        close = close or self.is_peer_waiting or self.is_within_chunks
         if close and CLOSE not in headers:
             headers = [*headers, CLOSE]
         usual = write_head(status, tuple(headers)) if self._h11 is None else None

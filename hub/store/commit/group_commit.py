@@ -401,7 +401,7 @@ class GroupCommit:
         records = stored.records
         self.last_seq = records[-1].seq
         for record in records:
-            metrics.records.labels(record.kind).inc()
+            metrics.counter_of(metrics.records, record.kind).inc()
         try:
             self._on_records(records)
             if stored.alarms:

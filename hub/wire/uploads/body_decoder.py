@@ -5,6 +5,7 @@ Pictures stay undecoded, so that they can be base64-decoded straight from the bo
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 import msgspec
@@ -81,12 +82,14 @@ class BodyDecoder(Generic[B]):
     fields; any other body takes two or three.
     """
 
-    def __init__(self, known: type[B], usual_extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, known: type[B], usual_extra: tuple[str, ...]) -> None:
         self._known = msgspec.json.Decoder(known)
         self._names = frozenset(known.__struct_fields__)
         #: The fields that are decoded as texts or numbers.
         self._texts = self._names - {"data"}
         self._usual_extra = usual_extra
+        #: Returns the values of all of them, of which there are at least two.
+        self._values_of_extra = attrgetter(*usual_extra)
         exact: type[B] = msgspec.defstruct(  # type: ignore[assignment]
             f"{known.__name__}WithExtra",
             [(name, Raw, ABSENT) for name in usual_extra],
@@ -107,7 +110,7 @@ class BodyDecoder(Generic[B]):
             sent: B = self._exact.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._decode_any(body)
-        values = ((name, getattr(sent, name)) for name in self._usual_extra)
+        values = zip(self._usual_extra, self._values_of_extra(sent), strict=True)
         return sent, [(name, raw) for name, raw in values if raw is not ABSENT]
 
     def _decode_long(self, body: bytes) -> tuple[B, list[ExtraField]]:
