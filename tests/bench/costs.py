@@ -31,7 +31,7 @@ MOST = {
     "heartbeat": (252, 5),
     "command": (945, 17),
     "capture": (985, 14),
-    "connect": (3050, 45),
+    "connect": (2820, 40),
 }
 #: How much more is tolerated, because of what the hub does beside it.
 _TOLERATED = 1.08

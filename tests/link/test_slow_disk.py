@@ -33,7 +33,6 @@ from tests.support.unsigned_camera import ASK, approved, settle, unsigned_camera
 OF_CONNECTS = {
     "TokenTable.issue": "nothing: a camera that is not answered connects again",
     "DeviceTable.change": "on_commit, in Provisioning and UnsignedConnects",
-    "device_capabilities._save": "nothing",
 }
 OF_UPLOADS = {
     "RecordBatch": "the commit tells the followers of the record log and of alarms",

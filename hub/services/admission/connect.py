@@ -40,6 +40,7 @@ from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
 from hub.store.tables.devices import Device
+from hub.store.tables.table import Saving
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from hub.wire.commands.capabilities import connect_shape, with_connect
 from hub.wire.session import (
@@ -137,11 +138,11 @@ class Admission:
             verified = self._checks.run(device, param)
             await self._checks.check_empty_did(device, param)
             await self._devices.keys.settle(device, verified.key)
-            token = await self._issue(device, param)
             shape = connect_shape(sign=param.sign, did=param.did)
-            await self._capabilities.learn(
+            async with self._capabilities.learning(
                 device.did, lambda known: with_connect(known, shape), "connect"
-            )
+            ) as learnt:
+                token = await self._issue(device, param, learnt)
         except ConnectRefused as refusal:
             await self._refuse(device, guessed, param, link, refusal)
             raise refusal.error from None
@@ -354,7 +355,7 @@ class Admission:
             with suppress(CannotStoreNow):
                 await self._audit.add(Actor("device port", address), "device.guessed", device.did)
 
-    async def _issue(self, device: Device, param: ConnectParam) -> str:
+    async def _issue(self, device: Device, param: ConnectParam, learnt: Saving | None) -> str:
         # Its time may be right, and the hub's clock behind.
         latest = max(self._now_ms(), int(param.ts * 1000))
         keep_until = latest + 2000 * self._settings.current.devices.clock_skew
@@ -362,7 +363,7 @@ class Admission:
             param.sn, param.ts_text, keep_until if device.clock_trusted else None
         )
         try:
-            return await self._tokens.issue(device.did, accepted)
+            return await self._tokens.issue(device.did, accepted, also=learnt)
         except WrongSignature:
             # The same connect arrived twice at the same time.
             raise replayed() from None

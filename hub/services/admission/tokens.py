@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.services.expiry import is_current
+from hub.store.tables.table import Saving
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
 
 if TYPE_CHECKING:
@@ -37,11 +38,17 @@ class DeviceTokens:
         return self._settings.current.devices.token_ttl * 1000
 
     async def issue(
-        self, did: str, accepted: AcceptedConnect | None = None, *, token: str | None = None
+        self,
+        did: str,
+        accepted: AcceptedConnect | None = None,
+        *,
+        token: str | None = None,
+        also: Saving | None = None,
     ) -> str:
         """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.
 
-        `token`: one that the device has already, of `new_token` (D12). Raises WrongSignature if
+        `token`: one that the device has already, of `new_token` (D12). `also` is stored with it.
+        Raises WrongSignature if
         that connect was answered before, and NotAuthorised if the device was removed.
         """
         token = token or new_token()
@@ -54,6 +61,7 @@ class DeviceTokens:
                 grace_until=now + GRACE_SECONDS * 1000,
                 accepted=accepted,
                 forget_before=self._forget_before(),
+                also=also,
             )
         except NoSuchResource:
             raise NotAuthorised("the device was removed meanwhile") from None

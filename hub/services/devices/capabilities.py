@@ -7,7 +7,8 @@ its source. It is written only when something is new.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, Missing, NoSuchResource
 from hub.store.tables.device_capabilities import CapabilityRow, CapabilitySource
+from hub.store.tables.table import Saving
 from hub.wire.commands.capabilities import (
     COMMAND_GROUPS,
     MAX_FIRMWARE_LENGTH,
@@ -102,16 +104,26 @@ class CameraCapabilities:
 
         Where nothing can be stored, or the camera is gone, nothing is learnt.
         """
+        async with self.learning(did, learn, source) as saving:
+            if saving is not None:
+                try:
+                    await self._store.capabilities.carry_out(saving)
+                except (CannotStoreNow, NoSuchResource) as error:
+                    log.info("cannot store what device %s can do: %s", did, error)
+
+    @asynccontextmanager
+    async def learning(
+        self, did: str, learn: Learn, source: CapabilitySource
+    ) -> AsyncIterator[Saving | None]:
+        """What is to be stored within this context to keep what `learn` does; None: nothing."""
         device = self._store.devices.by_did(did)
         known = self.learnt(did)
         if device is None or learn(known) == known:
+            yield None
             return
         async with self._lock(did):
             rows = self._rows(did, learn(self.learnt(did)), source)
-            try:
-                await self._store.capabilities.save(did, device.sn, rows)
-            except (CannotStoreNow, NoSuchResource) as error:
-                log.info("cannot store what %s can do: %s", device.sn, error)
+            yield self._store.capabilities.saving(did, device.sn, rows)
 
     async def override(self, did: str, part: Part, value: str | None) -> None:
         """Set a part for an administrator; None: what was learnt counts again.

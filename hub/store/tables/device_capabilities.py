@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 
 from hub.store.rows import Moment, RowReader
 from hub.store.tables.devices import check_camera
-from hub.store.tables.table import Engine, RowSource, Table
+from hub.store.tables.table import Engine, RowSource, Saving, Table
 
 #: What a part was learnt from; None if it was not.
 CapabilitySource = Literal["connect", "get_info", "upload", "answer"]
@@ -78,17 +78,21 @@ class CapabilityTable(Table[dict[str, tuple[CapabilityRow, ...]]]):
         """Return what is known of one part of each device."""
         return [row for rows in self._rows.values() for row in rows if row.part == part]
 
-    async def save(self, did: str, sn: str, rows: Sequence[CapabilityRow]) -> None:
-        """Replace all that is known of the camera with this SN.
+    def saving(self, did: str, sn: str, rows: Sequence[CapabilityRow]) -> Saving:
+        """Return what replaces all that is known of the camera with this SN, for one write.
 
-        Raises NoSuchResource if the device's camera was replaced meanwhile, and CannotStoreNow.
+        The job raises NoSuchResource if the device's camera was replaced meanwhile.
         """
         kept = tuple(rows)
 
-        def saved(_: None) -> None:
+        def saved() -> None:
             self._rows[did] = kept
 
-        await self._writer.write(partial(_save, did=did, sn=sn, rows=kept), saved)
+        return Saving(partial(_save, did=did, sn=sn, rows=kept), saved)
+
+    async def save(self, did: str, sn: str, rows: Sequence[CapabilityRow]) -> None:
+        """Carry out such a `saving`."""
+        await self.carry_out(self.saving(did, sn, rows))
 
     def forget_camera(self, did: str) -> None:
         self._rows.pop(did, None)

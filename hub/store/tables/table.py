@@ -35,6 +35,13 @@ class RowSource(Struct, frozen=True):
     box: SecretBox | None = None
 
 
+class Saving(Struct, frozen=True):
+    """A change for one write, alone or with others: the job, and what is done in trio after it."""
+
+    job: Callable[[sqlite3.Connection], None]
+    on_commit: Callable[[], None]
+
+
 class Engine(Struct, frozen=True, kw_only=True):
     """What the tables of an open store work with. `tables`: all of them.
 
@@ -87,6 +94,10 @@ class Table(Generic[Loaded]):
         for reader, sql in cls.queries:
             for row in source.connection.execute(sql):
                 reader.read(row, source.damaged)
+
+    async def carry_out(self, saving: Saving) -> None:
+        """Make a change in a write of its own. Raises what its job raises."""
+        await self._writer.write(saving.job, lambda _: saving.on_commit())
 
     def _load(self, connection: sqlite3.Connection) -> Loaded:
         return self.load(RowSource(connection, self._damaged, self._engine.box))

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
 from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import execute
-from hub.store.tables.table import Engine, RowSource, Table
+from hub.store.tables.table import Engine, RowSource, Saving, Table
 from hub.wire.signing import ts_seconds
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
@@ -123,12 +123,13 @@ class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):
         grace_until: int,
         accepted: AcceptedConnect | None,
         forget_before: int | None = None,
+        also: Saving | None = None,
     ) -> None:
         """Store a new token; the device's earlier ones expire at `grace_until` or before.
 
         `accepted`: the connect that the token is issued for. Earlier ones of the device whose
         `keep_until` is before `forget_before` (by default: now) are forgotten, but for the newest.
-        Times in UNIX milliseconds. Raises
+        Times in UNIX milliseconds. `also` is stored with it, or neither. Raises what that does,
         WrongSignature if that connect was accepted before, even if that is still being written;
         NoSuchResource if the device is gone; TooManyRequests if it connects so often that replays
         could no longer be recognised.
@@ -147,6 +148,8 @@ class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):
             connection.execute(_SHORTEN, (grace_until, did, grace_until))
             connection.executemany(_DROP_TOKEN, [(old,) for old in crowded])
             _put_token(connection, token)
+            if also is not None:
+                also.job(connection)
 
         def issued(_: None) -> None:
             self._forget(crowded)
@@ -158,6 +161,8 @@ class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):
                 self._remember(accepted)
                 for ts_text in outdated:
                     self._forget_connect(accepted.sn, ts_text)
+            if also is not None:
+                also.on_commit()
 
         await self._writer.write(job, issued)
 

@@ -20,6 +20,7 @@ from hub.services.admission.connect_checks import MissingDid
 from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS
+from tests.support import memory_store
 from tests.support.clock import FrozenClock
 from tests.support.gate import (
     CODE,
@@ -57,6 +58,24 @@ async def test_a_good_connect_gets_a_token_its_lifetime_and_the_heartbeat_interv
     assert 16 <= len(admitted.result.token) <= 32
     assert admitted.result.token.isascii()
     assert site.authentication.by_token(admitted.result.token).sn == SN
+
+
+async def test_a_first_connect_waits_for_one_write(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    submit = memory_store._InlineCommit.submit
+    writes: list[Any] = []
+
+    async def counted(commit: Any, write: Any) -> Any:
+        writes.append(write)
+        return await submit(commit, write)
+
+    monkeypatch.setattr(memory_store._InlineCommit, "submit", counted)
+    await site.connect(FakeLink(), site.connect_param(did=device.did))
+    assert len(writes) == 1
+    assert [row.learnt for row in site.store.capabilities.of(device.did)] == ["did"]
 
 
 async def test_only_the_hash_of_a_token_is_stored(clock: FrozenClock) -> None:

@@ -18,6 +18,7 @@ from hub.clock_reading import is_past
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
 from hub.live.feed import Change, Subscription
 from hub.log import limited
+from hub.net.rate_limits import TokenBucket
 from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -53,6 +54,9 @@ _COMPARED_MS = 12 * 3_600_000
 #: Photos that all pushers together send in two passes of the event loop.
 _TURNS = 1
 _SUBSCRIPTION = 2048
+#: So many devices are begun with at once, and then so many a second: after a power cut all connect
+#: in the same second, and are to be connected before they are asked whom they hold.
+_STARTS_AT_ONCE, _STARTS_PER_SECOND = 50.0, 100.0
 _UNKNOWN_PAGE = 100
 #: How long to wait until a device that is to be cleared is sent nobody.
 CLEAR_WAIT_SECONDS = 25.0
@@ -118,6 +122,7 @@ class PeopleSync:
         self.decisions = Decisions(core, people, devices, files, jobs, self._tools, self)
         self._numbers = Numbers(core.store, core.clock.reading)
         self._running: dict[str, _Running] = {}
+        self._starts = TokenBucket(_STARTS_PER_SECOND, _STARTS_AT_ONCE)
         # Kept as long as anybody holds it: also a pusher whose device was removed and added again.
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
         #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
@@ -187,6 +192,8 @@ class PeopleSync:
 
     async def _push(self, running: _Running) -> None:
         with running.scope:
+            if wait := self._starts.take(trio.current_time()):
+                await trio.sleep(wait)
             await self._note_absence(running.pusher)
             await running.pusher.run()
 

@@ -57,6 +57,18 @@ async def test_everybody_gets_onto_every_camera_once(
     assert {one.state for one in await site.sync.of_person("7")} == {"done"}
 
 
+async def test_after_a_power_cut_cameras_are_asked_for_their_people_one_after_the_other(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    cameras = [await site.add_camera(connects=False) for _ in range(90)]
+    for camera in cameras:
+        site.connect(camera)
+    await trio.sleep(0.1)
+    assert 40 <= sum(bool(camera.asked(LIST)) for camera in cameras) <= 65
+    await trio.sleep(2)
+    assert all(camera.asked(LIST) for camera in cameras)
+
+
 async def test_photos_are_sent_between_uploads_and_at_least_fifty_a_second(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
