@@ -64,15 +64,15 @@ class Check(Struct, frozen=True, kw_only=True):
 _AUDIT_LOG = Page("/site/audit", "Audit log")
 _BACKUPS = Page("/site/backups", "Backups")
 _CAMERAS = Page("/cameras", "Cameras")
-_CERTIFICATE = Page("/site/certificate", "Certificate")
-_EVERYTHING = Page("/site/health#everything", "Check everything")
+_CERTIFICATE = Page("/site#certificate", "Certificate")
+_EVERYTHING = Page("/site#everything", "Check everything")
 _EVIDENCE = Page("/search/kept", "Evidence")
 _FIRMWARE = Page("/cameras/firmware", "Firmware")
 _FORWARDING = Page("/site/targets", "Forwarding")
 _MORNING_REPORTS = Page("/reports/morning", "Morning reports")
 _SETTINGS = Page("/site/settings", "Settings")
-_STORAGE = Page("/site/retention", "Storage")
-_UPDATE = Page("/site/update", "Update")
+_STORAGE = Page("/site#storage", "Storage")
+_UPDATE = Page("/site#version", "Update")
 
 _NO_WORK = "The hub cannot work at the moment, or only in part."
 _WRONG_TIMES = "Records get a wrong date, and old ones may be deleted too late."
@@ -376,7 +376,7 @@ PROBLEMS: dict[str, Problem] = {
             "there seem to be too many, check this computer's date first."
         ),
         meaning="They stay and take up space until someone decides.",
-        page=Page("/site/retention", "Decide"),
+        page=Page("/site#storage", "Decide"),
         topic="old records",
     ),
     "damaged-rows": Problem(

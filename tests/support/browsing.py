@@ -34,7 +34,7 @@ class Visitor:
 
     async def get(self, path: str, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.response = await self._client.get(path, headers=named)
+        self.response = await self._client.get(path.partition("#")[0], headers=named)
         self.text = (await self.response.get_data()).decode(errors="replace")
         return self.response
 

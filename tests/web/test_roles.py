@@ -271,7 +271,12 @@ ROLES: dict[str, Role | None] = {
         ("admin", _ADMINISTRATORS),
     )
     for call in calls.strip().splitlines()
-} | {f"GET {old}{rest}": None for old in MOVED for rest in ("", "/{rest}")}
+} | {
+    f"GET {old}{rest}": None
+    for old, new in MOVED.items()
+    for rest in ("", "/{rest}")
+    if not (rest and "#" in new)
+}
 
 
 class Route(Struct, frozen=True):

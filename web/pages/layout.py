@@ -73,7 +73,7 @@ def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
 
 def advice_url(key: str) -> str:
     """Where the page Health says what to do about a problem of the hub, by its key."""
-    return f"/site/health#problem-{key}"
+    return f"/site#problem-{key}"
 
 
 def _theme() -> str:

@@ -17,11 +17,15 @@ from web.language import N_, gettext
 
 
 class Entry(Struct, frozen=True):
-    """A page below an area. `role`: users with fewer rights do not see it."""
+    """A page below an area. `role`: users with fewer rights do not see it.
+
+    `also`: other addresses whose pages belong to it.
+    """
 
     url: str
     text: str
     role: Role = "admin"
+    also: tuple[str, ...] = ()
 
 
 class Area(Struct, frozen=True):
@@ -96,24 +100,18 @@ TREE = (
         "admin",
         (
             Entry("/site", N_("Overview")),
-            Entry("/site/health", N_("Health")),
+            Entry("/site/users", N_("Users and screens"), also=("/site/screens",)),
             Entry("/site/backups", N_("Backups")),
-            Entry("/site/retention", N_("Storage")),
-            Entry("/site/update", N_("Update")),
-            Entry("/site/users", N_("Users")),
-            Entry("/site/screens", N_("Wall screens")),
-            Entry("/site/api-keys", N_("API keys")),
-            Entry("/site/targets", N_("Forwarding")),
-            Entry("/site/certificate", N_("Certificate")),
-            Entry("/site/settings", N_("Settings")),
-            Entry("/site/erasures", N_("Erase a person")),
-            Entry("/site/audit", N_("Audit log")),
+            Entry("/site/targets", N_("Connections"), also=("/site/api-keys",)),
+            Entry("/site/erasures", N_("Privacy"), also=("/site/audit",)),
+            Entry("/site/settings", N_("Advanced")),
         ),
         is_aside=True,
     ),
 )
 
-#: Where pages were before. What was below such an address is below the new one.
+#: Where pages were before. What was below such an address is below the new one, unless that is a
+#: section of a page.
 MOVED = {
     "/audit": "/site/audit",
     "/evidence": "/search/kept",
@@ -123,6 +121,12 @@ MOVED = {
     "/site/alarm-rules": "/alarms/rules",
     "/site/plate-lists": "/alarms/plates",
     "/site/reports": "/reports/morning",
+    "/site/health": "/site#health",
+    "/site/retention": "/site#storage",
+    "/site/certificate": "/site#certificate",
+    "/site/update": "/site#version",
+    "/site/screens": "/site/users#screens",
+    "/site/api-keys": "/site/targets#api-keys",
 }
 
 blueprint = Blueprint("moved", __name__)
@@ -152,10 +156,10 @@ def navigation(me: User | None, path: str) -> Navigation:
         area = areas[0]
     entries = [one for one in area.below if me and auth.reaches(me, one.role)] if area else []
     entry = max(
-        (one for one in entries if _is_below(path, one.url)),
-        key=lambda one: len(one.url),
-        default=None,
-    )
+        ((url, one) for one in entries for url in (one.url, *one.also) if _is_below(path, url)),
+        key=lambda found: len(found[0]),
+        default=(path, None),
+    )[1]
     return Navigation(
         [
             NavigationLink(one.url, gettext(one.text), one is area, one.icon, one.is_aside)
@@ -176,10 +180,12 @@ async def _lead_on(rest: str = "") -> Response:
     """Lead from where a page was to where it is now."""
     old = request.path.removesuffix(f"/{rest}") if rest else request.path
     new = MOVED[old] + (f"/{quote(rest)}" if rest else "")
-    query = request.query_string.decode()
-    return Response(b"", 303, {"Location": f"{new}?{query}" if query else new})
+    if query := request.query_string.decode():
+        page, mark, section = new.partition("#")
+        new = f"{page}?{query}{mark}{section}"
+    return Response(b"", 303, {"Location": new})
 
 
-for _old in MOVED:
-    for _rule in (_old, f"{_old}/<path:rest>"):
+for _old, _new in MOVED.items():
+    for _rule in (_old,) if "#" in _new else (_old, f"{_old}/<path:rest>"):
         blueprint.add_url_rule(_rule, _rule.replace("/", "-"), _lead_on, methods=["GET"], role=None)

@@ -30,7 +30,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     return findings
 
 
-async def visit(hub: PageSite, path: str = "/site/health") -> Visitor:
+async def visit(hub: PageSite, path: str = "/site") -> Visitor:
     visitor = await Visitor.signed_in(hub)
     await visitor.get(path)
     return visitor
@@ -51,9 +51,9 @@ async def test_lost_pictures_are_taken_note_of_once(hub: PageSite) -> None:
     visitor = await visit(hub)
     assert "/site/health/accept-lost" not in visitor.text
     hub.services.upkeep.lost_pictures._store.lost.parts = (LostPart("2026-11-20", 100, 900),)
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     await visitor.send("/site/health/accept-lost")
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert "/site/health/accept-lost" not in visitor.text
     assert ("user admin", "pictures.accept-lost", "2026-11-20") in await hub.audited()
     assert hub.services.upkeep.lost_pictures.unaccepted() == ()
@@ -84,7 +84,9 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
 
 
 async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> None:
-    assert "offline" not in words((await visit(hub)).text.partition('<div class="health"')[2])
+    assert "offline" not in words(
+        (await visit(hub)).text.partition('<div class="health"')[2].partition('id="storage"')[0]
+    )
     await hub.enrol()
     (device,) = hub.services.cameras.devices.list()
     text = (await visit(hub)).text.partition('<div class="health"')[2]
@@ -114,13 +116,13 @@ async def test_cameras_that_are_all_offline_are_one_serious_problem(hub: PageSit
     banner = visitor.text.partition(' notice notice-bad" role="status">')[2].partition("</p>")[0]
     assert "No camera is online. The hub receives nothing." in words(banner)
     assert "What to do" in words(banner)
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     text = visitor.text.partition('<div class="health"')[2]
     assert "1 issue needs your attention: No camera is online." in words(text)
     assert text.count('class="health-problem health-bad"') == 1
     assert "1 camera is offline" not in words(text)
     await visitor.send("/preferences", language="zh", next="/site/health")
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert "所有摄像机都已离线，本系统收不到任何画面。" in visitor.text
 
 
@@ -136,7 +138,9 @@ async def test_the_most_serious_comes_first_whatever_reports_it(
         failed("ports", "port-unusable", reason="in use"),
         warning("disk", "flush-slow", ms="9"),
     ]
-    shown = words((await visit(hub)).text.partition('<div class="health"')[2])
+    shown = words(
+        (await visit(hub)).text.partition('<div class="health"')[2].partition('id="storage"')[0]
+    )
     order = [
         "Data cannot be saved at the moment",
         "Cameras or browsers cannot reach the hub.",
@@ -194,23 +198,23 @@ async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
         HealthReason("camera-suspect", {"camera": f"Yard {did}", "reason": reason}, did=did)
         for did, reason in zip("12", reasons, strict=True)
     ]
-    visitor = await visit(hub, "/site/health")
+    visitor = await visit(hub, "/site")
     text = words(visitor.text)
     for did, reason in zip("12", reasons, strict=True):
         assert f"Yard {did} cannot prove its identity, and {reason}." in text
         assert f'<li id="problem-camera-suspect-{did}"' in visitor.text
         assert f'href="/cameras/{did}/unsigned"' in visitor.text
     await visitor.send("/preferences", language="zh", next="/site/health")
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert "Yard 2 无法证明自己的身份：有其他设备冒充它。" in words(visitor.text)
 
 
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     hub.health_reasons = [HealthReason("backup-overdue", {"day": "2026-11-20", "days": "7"})]
-    visitor = await visit(hub, "/site")
+    visitor = await visit(hub, "/site/users")
     notice = visitor.text.partition(' notice notice-bad" role="status">')[2].partition("</p>")[0]
-    assert '<a href="/site/health#problem-backup-overdue">What to do</a>' in notice
-    await visitor.get("/site/health")
+    assert '<a href="/site#problem-backup-overdue">What to do</a>' in notice
+    await visitor.get("/site")
     assert '<li id="problem-backup-overdue"' in visitor.text
     # What the page says anyhow is in no banner of it, after a refresh neither.
     assert 'notice notice-bad" role="status"' not in visitor.text
@@ -241,7 +245,7 @@ async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -
     found.append(failed("key", "key-missing"))
     visitor = await visit(hub)
     await visitor.send("/preferences", language="zh", next="/site/health")
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert "有 1 件事需要您处理：" in visitor.text
     assert "请从备份中恢复 hub.key。" in visitor.text
 
@@ -265,7 +269,7 @@ async def test_a_backup_that_failed_needs_attention_at_once(
     found.append(failed("backups", "backup-failed", reason=reason))
     visitor = await visit(hub)
     await visitor.send("/preferences", language=language, next="/site/health")
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert sentence % "/mnt/file/backups" in words(visitor.text)
     assert advice in words(visitor.text)
     assert visitor.text.count('class="health-problem ') == 1
@@ -300,9 +304,9 @@ async def test_what_hub_and_checks_report_alike_is_told_once(
 async def test_everything_is_checked_on_request(hub: PageSite) -> None:
     visitor = await visit(hub)
     await visitor.send("/site/health/check")
-    assert visitor.goes_to == "/site/health#everything"
+    assert visitor.goes_to == "/site#everything"
     assert hub.services.upkeep.health_checks.running is not None
-    await visitor.get("/site/health")
+    await visitor.get("/site")
     assert "<progress" in visitor.text
     assert "Check everything now" not in visitor.text
 

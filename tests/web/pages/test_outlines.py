@@ -63,7 +63,6 @@ _PAGES = (
     "/search/kept",
     "/cameras/firmware",
     "/site",
-    "/site/health",
     "/site/users",
     "/site/settings",
     "/site/audit",

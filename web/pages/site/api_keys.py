@@ -13,6 +13,7 @@ from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import describe_account_error
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.own_password import asked
+from web.pages.site.sections import Section, make_section, sections_page
 
 blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
 
@@ -29,17 +30,21 @@ class KeyRow(Struct, frozen=True):
     remove_url: str
 
 
-@blueprint.get("", role="admin")
-async def api_keys() -> Response:
-    return await _keys_page({})
+async def _keys_page(values: dict[str, str], fault: Fault) -> Response:
+    return await sections_page(await section(values, fault), status=fault.status)
 
 
-async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
-    return await page(
-        "site/api_keys.html",
-        status=fault.status,
+async def section(values: dict[str, str] | None = None, fault: Fault = NO_FAULT) -> Section:
+    return await make_section(
+        "api-keys",
+        gettext("API keys"),
+        gettext(
+            "For programs that read records from this hub or change its cameras. Give each program "
+            "its own key so that it can be removed separately."
+        ),
+        "site/_api_keys.html",
         rows=[_row(key) for key in auth.services().access.api_keys.all()],
-        values=values,
+        values=values or {},
         field=fault.field,
         fault=fault.sentence,
     )
@@ -94,4 +99,4 @@ def _get(appid: str) -> ApiKey:
 async def remove() -> Response:
     key = _get((await request.form).get("appid", ""))
     await auth.services().access.api_keys.remove(key.appid, by=auth.actor())
-    return redirect_to("/site/api-keys?done=api-key-removed")
+    return redirect_to("/site/targets?done=api-key-removed#api-keys")

@@ -16,6 +16,7 @@ from web.language import N_, gettext
 from web.pages.faults import NO_FAULT, Fault
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
+from web.pages.site.sections import Section, make_section, sections_page
 
 blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
 
@@ -41,18 +42,23 @@ PROBLEMS = {
 }
 
 
-@blueprint.get("", role="admin")
-async def certificate() -> Response:
-    return await _certificate_page()
+async def _certificate_page(fault: Fault, *, asks_anyway: bool = False) -> Response:
+    shown = await section(fault, asks_anyway=asks_anyway)
+    return await sections_page(shown, status=fault.status)
 
 
-async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = False) -> Response:
+async def section(fault: Fault = NO_FAULT, *, asks_anyway: bool = False) -> Section:
     hub, shown = auth.services(), language.current()
     certificates, config, zone = hub.upkeep.certificates, hub.config, language.zone()
     days = int((certificates.expires_at - hub.core.clock.likely_time()) // 86_400)
-    return await page(
-        "site/certificate.html",
-        status=fault.status,
+    return await make_section(
+        "certificate",
+        gettext("Certificate"),
+        gettext(
+            "It proves to browsers and cameras that they are talking to this hub and nobody else."
+        ),
+        "site/_certificate.html",
+        is_open=bool(fault.sentence or certificates.problem or days < 0),
         uses_tls=config.devices.tls or config.web.tls,
         kind=certificates.kind,
         names=sorted(certificates.names),
@@ -101,7 +107,7 @@ async def upload() -> Response:
     await hub.core.audit.add(
         auth.actor(), "certificate.upload", hub.upkeep.certificates.leaf_fingerprint
     )
-    return redirect_to("/site/certificate?done=certificate-uploaded")
+    return redirect_to("/site?done=certificate-uploaded#certificate")
 
 
 def _host() -> str:
@@ -139,4 +145,4 @@ async def remove() -> Response:
     except (StartFault, CannotStoreNow) as error:
         return await _certificate_page(Fault("", error.message, 503))
     await hub.core.audit.add(auth.actor(), "certificate.remove", gone)
-    return redirect_to("/site/certificate?done=certificate-removed")
+    return redirect_to("/site?done=certificate-removed#certificate")

@@ -15,7 +15,7 @@ from hub.services.records.erasures import MAX_SEQS, Erasable
 from hub.store.records.erasing import PersonMatch, Preview
 from hub.store.tables.erasures import Erasure, Subject
 from web import auth, language
-from web.language import gettext
+from web.language import gettext, ngettext
 from web.pages.actors import actor_text
 from web.pages.labels import size_text
 from web.pages.layout import make_url, page, redirect_to
@@ -91,12 +91,15 @@ async def _list_page(form: ErasureForm, fault: str = "") -> Response:
         None if before is None else max(0, min(before, _MAX_ID)), _PER_PAGE + 1
     )
     shown, more = found[:_PER_PAGE], len(found) > _PER_PAGE
+    days = auth.services().config.store.keep_days
     return await page(
         "site/erasures.html",
         status=400 if fault else 200,
         fault=fault,
         form=form,
         rows=[_erasure_row(one) for one in shown],
+        kept=ngettext("Records are kept for %(n)s day.", "Records are kept for %(n)s days.", days)
+        % {"n": days},
         older=make_url("/site/erasures", before=str(shown[-1].id)) if more else "",
     )
 

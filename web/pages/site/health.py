@@ -16,6 +16,7 @@ from web.pages.labels import health_sentence
 from web.pages.layout import page, redirect_to
 from web.pages.shown.camera_rows import ShownState, shown_state
 from web.pages.site.problems import ShownProblem, current_problems, finding_sentence
+from web.pages.site.sections import Section, make_section
 
 blueprint = Blueprint("health", __name__, url_prefix="/site/health")
 
@@ -56,9 +57,18 @@ class HealthView(Struct, frozen=True):
     has_lost_changes: bool
 
 
-@blueprint.get("", role="admin")
-async def health() -> Response:
-    return await page("site/health.html", view=await _view())
+async def section() -> Section:
+    """Open while somebody has to do something."""
+    view = await _view()
+    is_open = bool(view.problems or view.refused or view.offline or view.run)
+    return await make_section(
+        "health",
+        gettext("Health"),
+        gettext("What is wrong, what to do, and the checks."),
+        "site/_health_section.html",
+        is_open=is_open,
+        view=view,
+    )
 
 
 @blueprint.get("/now", role="admin")
@@ -71,14 +81,14 @@ async def now() -> Response:
 async def check() -> Response:
     """Start to check everything."""
     auth.services().upkeep.health_checks.start()
-    return redirect_to("/site/health#everything")
+    return redirect_to("/site#everything")
 
 
 @blueprint.post("/accept-lost", role="admin")
 async def accept_lost() -> Response:
     """Take note of pictures and changes that are lost."""
     await auth.services().upkeep.lost_pictures.accept(auth.actor())
-    return redirect_to("/site/health?done=changed")
+    return redirect_to("/site?done=changed#health")
 
 
 async def _view() -> HealthView:

@@ -10,6 +10,8 @@ from hub.services.urls import dashboard_urls, device_urls
 from web import auth
 from web.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.site import certificate, health, retention, update
+from web.pages.site.sections import sections_page
 from web.pages.site.tiles import site_tiles
 from web.pages.zones import zone_choices
 
@@ -28,8 +30,13 @@ async def overview() -> Response:
 
 async def _overview_page(values: dict[str, str], *, field: str = "", fault: str = "") -> Response:
     hub = auth.services()
-    return await page(
-        "site/overview.html",
+    return await sections_page(
+        await health.section(),
+        await retention.section(),
+        await certificate.section(),
+        await update.section(),
+        can_fold=True,
+        template="site/overview.html",
         status=400 if fault else 200,
         values=values,
         field=field,

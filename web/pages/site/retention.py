@@ -20,7 +20,8 @@ from hub.services.retention.view import (
 from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.labels import KINDS, duration, size_text
-from web.pages.layout import page, redirect_to
+from web.pages.layout import redirect_to
+from web.pages.site.sections import Section, make_section, sections_page
 
 blueprint = Blueprint("retention", __name__, url_prefix="/site/retention")
 
@@ -78,11 +79,6 @@ class StepRow(Struct, frozen=True):
     at_start: bool
 
 
-@blueprint.get("", role="admin")
-async def show() -> Response:
-    return await _retention_page()
-
-
 @blueprint.post("/confirm", role="admin")
 async def confirm() -> Response:
     """Let exactly the listed days go."""
@@ -99,22 +95,31 @@ async def confirm() -> Response:
         )
     except BadParameter:
         return await _retention_page(fault=gettext("No days are waiting any longer."))
-    return redirect_to("/site/retention?done=days-confirmed")
+    return redirect_to("/site?done=days-confirmed#storage")
 
 
 @blueprint.post("/clock", role="admin")
 async def confirm_clock() -> Response:
     """Note that the hub's clock is right."""
     await auth.services().core.clock.confirm(by=auth.actor())
-    return redirect_to("/site/retention?done=clock-confirmed")
+    return redirect_to("/site?done=clock-confirmed#storage")
 
 
-async def _retention_page(*, fault: str = "") -> Response:
+async def _retention_page(*, fault: str) -> Response:
+    return await sections_page(await section(fault), status=400)
+
+
+async def section(fault: str = "") -> Section:
+    """Open while days wait for a decision, or the clock is in doubt."""
     found = await read_retention(auth.services())
     days = found.days[::-1]
-    return await page(
-        "site/retention.html",
-        status=400 if fault else 200,
+    is_asking = bool(found.waiting) or found.clock.trust in ("doubted", "contradicted")
+    return await make_section(
+        "storage",
+        gettext("Storage"),
+        gettext("What is stored, for how long, and how the hub's clock affects it."),
+        "site/_storage.html",
+        is_open=is_asking or bool(fault),
         fault=fault,
         found=found,
         limits=_limits(found),

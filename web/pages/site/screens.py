@@ -6,15 +6,19 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
+from hub.services.urls import dashboard_urls
 from hub.store.tables.sessions import Session
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
-from web.pages.site.users import base_url
+from web.pages.site.sections import Section, make_section, sections_page
 
 blueprint = Blueprint("site_screens", __name__, url_prefix="/site/screens")
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class ScreenRow(Struct, frozen=True):
@@ -28,20 +32,31 @@ class ScreenRow(Struct, frozen=True):
     used: str
 
 
-@blueprint.get("", role="admin")
-async def screens() -> Response:
-    return await _screens_page({"name": "", "user": ""})
+def base_url() -> str:
+    """The address of this hub as the user's PC can open it: the one that this browser uses."""
+    if request.host.rpartition(":")[0] in _LOOPBACK or request.host in _LOOPBACK:
+        return dashboard_urls(auth.services())[0]
+    return auth.base_url()
 
 
-async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
+async def _screens_page(values: dict[str, str], fault: Fault) -> Response:
+    return await sections_page(await section(values, fault), status=fault.status)
+
+
+async def section(values: dict[str, str] | None = None, fault: Fault = NO_FAULT) -> Section:
     hub = auth.services()
     users = [user.name for user in hub.access.users.all() if user.enabled and user.role == "viewer"]
-    return await page(
-        "site/screens.html",
-        status=fault.status,
+    return await make_section(
+        "screens",
+        gettext("Wall screens"),
+        gettext(
+            "Screens that show the wall for months without anyone signing in. They cannot change "
+            "anything."
+        ),
+        "site/_screens.html",
         rows=[_row(one) for one in hub.access.screens.all()],
         users=users,
-        values=values,
+        values=values or {"name": "", "user": ""},
         field=fault.field,
         fault=fault.sentence,
     )
@@ -95,4 +110,4 @@ async def end() -> Response:
     except ValueError:
         token_hash = b""
     await auth.services().access.screens.end(token_hash, by=auth.actor())
-    return redirect_to("/site/screens?done=screen-ended")
+    return redirect_to("/site/users?done=screen-ended#screens")

@@ -21,6 +21,8 @@ from web.pages.faults import Fault
 from web.pages.labels import reason_text
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
+from web.pages.site import api_keys
+from web.pages.site.sections import make_section, sections_page
 from web.pages.site.target_form import (
     Values,
     entered,
@@ -113,11 +115,22 @@ async def targets() -> Response:
 
 
 async def _list_page(values: Values, fault: Fault | None = None) -> Response:
-    return await page(
-        "site/targets.html",
-        status=200 if fault is None else fault.status,
+    forwarding = await make_section(
+        "forwarding",
+        gettext("Forwarding"),
+        gettext(
+            "Other systems on the network that get every record in order. If one is unreachable, "
+            "its records are kept and sent later."
+        ),
+        "site/_targets.html",
         rows=[_row(view) for view in auth.services().forwarding.targets.list()],
         **form_of("webhook", values, fault),
+    )
+    return await sections_page(
+        forwarding,
+        await api_keys.section(),
+        title=gettext("Connections"),
+        status=200 if fault is None else fault.status,
     )
 
 

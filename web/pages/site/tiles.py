@@ -61,7 +61,7 @@ async def _health() -> Tile:
         title=gettext("Health"),
         value=value,
         detail=detail,
-        url="/site/health",
+        url="/site#health",
         icon="pulse",
         state=state,
     )
@@ -153,7 +153,7 @@ def _disk() -> Tile:
         title=gettext("Storage"),
         value=value,
         detail=detail,
-        url="/site/retention",
+        url="/site#storage",
         icon="disk",
         state="warn" if is_low or waiting else "good",
     )
@@ -170,7 +170,7 @@ def _certificate() -> Tile:
         if days < 0
         else ngettext("%(n)s day left", "%(n)s days left", days) % {"n": days},
         detail=gettext("Issued by this hub") if is_own else "",
-        url="/site/certificate",
+        url="/site#certificate",
         icon="shield",
         state="bad" if days < 0 else "warn" if days < soon else "good",
     )
@@ -200,7 +200,7 @@ def _update() -> Tile:
         title=gettext("Version"),
         value=__version__,
         detail=detail,
-        url="/site/update",
+        url="/site#version",
         icon="up",
         state="warn" if failure else "",
     )

@@ -17,6 +17,7 @@ from web.pages.actors import actor_text
 from web.pages.firmware.labels import size_text
 from web.pages.labels import reason_text
 from web.pages.layout import page, redirect_to, wants_part
+from web.pages.site.sections import Section, make_section, sections_page
 
 blueprint = Blueprint("update", __name__, url_prefix="/site/update")
 
@@ -66,11 +67,6 @@ class OutcomeRow(Struct, frozen=True):
     reason: str
 
 
-@blueprint.get("", role="admin")
-async def show() -> Response:
-    return await _update_page()
-
-
 @blueprint.get("/now", role="admin")
 async def now() -> Response:
     """The part of the page that changes while an update is installed."""
@@ -88,7 +84,7 @@ async def upload() -> Response:
         raise
     except HubError as error:
         return await _update_page(describe_update_error(error))
-    return redirect_to("/site/update")
+    return redirect_to("/site#version")
 
 
 @blueprint.post("/install", role="admin")
@@ -97,19 +93,19 @@ async def install() -> Response:
     hub = auth.services()
     offer, form = hub.upkeep.updates.offer, await request.form
     if offer is None or form.get("sha256") != offer.sha256:
-        return redirect_to("/site/update")
+        return redirect_to("/site#version")
     faults = [fault.code for fault in hub.upkeep.health.faults()]
     try:
         await hub.upkeep.updates.install(offer, auth.actor(), faults)
     except UpdateRefused as error:
         return await _update_page(describe_update_error(error))
-    return redirect_to("/site/update")
+    return redirect_to("/site#version")
 
 
 @blueprint.post("/discard", role="admin")
 async def discard() -> Response:
     await auth.services().upkeep.updates.withdraw()
-    return redirect_to("/site/update")
+    return redirect_to("/site#version")
 
 
 @blueprint.post("/noted", role="admin")
@@ -119,15 +115,27 @@ async def note_failure() -> Response:
         await auth.services().upkeep.updates.note_failure()
     except UpdateRefused as error:
         return await _update_page(describe_update_error(error))
-    return redirect_to("/site/update")
+    return redirect_to("/site#version")
 
 
-async def _update_page(fault: str = "") -> Response:
-    status = 400 if fault else 200
-    if fault and wants_part():
-        template = "site/_update_form.html"
-        return await page(template, status=status, update=_values(fault))
-    return await page("site/update.html", status=status, update=_values(fault))
+async def _update_page(fault: str) -> Response:
+    if wants_part():
+        return await page("site/_update_form.html", status=400, update=_values(fault))
+    return await sections_page(await section(fault), status=400)
+
+
+async def section(fault: str = "") -> Section:
+    """Open while there is something to see or to decide."""
+    shown = _values(fault)
+    is_open = bool(fault or shown.candidate or shown.offer or shown.failure)
+    return await make_section(
+        "version",
+        gettext("Version"),
+        gettext("This hub runs version %(version)s.") % {"version": shown.version},
+        "site/_update_section.html",
+        is_open=is_open,
+        update=shown,
+    )
 
 
 class UpdateView(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.access.validation import ROLES as ROLE_CODES
-from hub.services.urls import dashboard_urls
 from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
@@ -21,11 +20,12 @@ from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.own_password import Check, Form, asked
+from web.pages.site import screens
+from web.pages.site.sections import make_section, sections_page
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
 
 #: Hosts under which only this computer can open a link.
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class UserRow(Struct, frozen=True):
@@ -53,8 +53,11 @@ class LinkRow(Struct, frozen=True):
 async def users() -> Response:
     me = auth.user()
     hub = auth.services()
-    return await page(
-        "site/users.html",
+    listed = await make_section(
+        "users",
+        gettext("Users"),
+        gettext("Who can sign in, and what they can do."),
+        "site/_users.html",
         rows=[_row(user, me) for user in hub.access.users.all()],
         links=[
             LinkRow(
@@ -65,6 +68,7 @@ async def users() -> Response:
             for link in hub.access.setup_links.for_users()
         ],
     )
+    return await sections_page(listed, await screens.section(), title=gettext("Users and screens"))
 
 
 def _row(user: User, me: User) -> UserRow:
@@ -143,15 +147,8 @@ async def add() -> Response:
         "site/user_link.html",
         name=values["name"],
         role=gettext(role_name),
-        link=f"{base_url()}setup/{token}",
+        link=f"{screens.base_url()}setup/{token}",
     )
-
-
-def base_url() -> str:
-    """The address of this hub as the user's PC can open it: the one that this browser uses."""
-    if request.host.rpartition(":")[0] in _LOOPBACK or request.host in _LOOPBACK:
-        return dashboard_urls(auth.services())[0]
-    return auth.base_url()
 
 
 @blueprint.post("/withdraw", role="admin")

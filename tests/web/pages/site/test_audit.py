@@ -74,7 +74,7 @@ async def test_an_administrator_reads_who_did_what_from_where(
         "10.0.0.9",
     ]
     assert oldest[1:] == ["Command line", "Added the user admin Administrator", ""]
-    assert 'href="/site/audit" aria-current="page">' in admin.text
+    assert 'href="/site/erasures" aria-current="page">' in admin.text
 
 
 async def test_the_audit_log_is_in_chinese_too(hub: HubServices, admin: Visitor) -> None:

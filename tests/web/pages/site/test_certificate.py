@@ -67,7 +67,7 @@ def pair(directory: Path, name: str, now: float) -> tuple[bytes, bytes]:
 async def test_the_page_says_for_whom_and_until_when_the_certificate_is(
     hub: PageSite, admin: Visitor
 ) -> None:
-    await admin.get(PAGE)
+    await admin.get("/site")
     assert "Issued by this hub" in admin.text
     assert "<code>10.0.0.5</code>" in admin.text
     assert hub.services.upkeep.certificates.leaf_fingerprint in admin.text
@@ -80,7 +80,7 @@ async def test_ones_own_certificate_is_installed_and_given_up_again(
     hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
 ) -> None:
     before = hub.services.upkeep.certificates.leaf_fingerprint
-    await admin.get(PAGE)
+    await admin.get("/site")
     await upload(admin, *pair(tmp_path, "localhost", clock()))
     await admin.get(admin.goes_to)
     assert "The certificate was installed" in admin.text
@@ -103,7 +103,7 @@ async def test_a_certificate_for_another_address_is_installed_only_if_asked_for(
     hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
 ) -> None:
     cert, key = pair(tmp_path, "elsewhere", clock())
-    await admin.get(PAGE)
+    await admin.get("/site")
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
     assert "does not cover the address you are using now (localhost)" in admin.text
@@ -119,7 +119,7 @@ async def test_a_certificate_whose_names_cannot_be_read_names_nobody(
 ) -> None:
     """A host name in GBK, for example. The hub must start with it, too."""
     cert, key = self_signed_with_names(names, clock())
-    await admin.get(PAGE)
+    await admin.get("/site")
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
     assert "does not cover the address you are using now (localhost)" in admin.text
@@ -135,7 +135,7 @@ async def test_a_stolen_session_installs_no_certificate(
     hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
 ) -> None:
     """Who has its key could read what browsers and cameras send."""
-    await admin.get(PAGE)
+    await admin.get("/site")
     for wrong in ("", "a guess"):
         await upload(admin, *pair(tmp_path, "localhost", clock()), own_password=wrong)
         assert admin.response.status_code == 400
@@ -148,7 +148,7 @@ async def test_a_key_that_does_not_fit_is_explained(
 ) -> None:
     cert, _ = pair(tmp_path, "localhost", clock())
     _, key = pair(tmp_path, "other", clock())
-    await admin.get(PAGE)
+    await admin.get("/site")
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
     assert "The key does not belong to the first certificate" in admin.text
@@ -166,7 +166,7 @@ async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
 ) -> None:
     hub.services.cameras.old_tls.refuse("10.0.0.66", "devices")
     hub.services.cameras.old_tls.refuse("10.0.0.67", "web")
-    await admin.get(PAGE)
+    await admin.get("/site")
     assert "Only modern TLS is accepted" in admin.text
     for text in ("10.0.0.66", "10.0.0.67", "devices.legacy_ciphers", "devices.plain_http_port"):
         assert text in admin.text
@@ -175,6 +175,6 @@ async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
 async def test_cameras_that_use_legacy_suites_are_named(hub: PageSite, admin: Visitor) -> None:
     await hub.enrol("Old gate")
     hub.services.cameras.old_tls.connected("1", "AES128-SHA")
-    await admin.get(PAGE)
+    await admin.get("/site")
     assert "Old gate</a>" in admin.text
     assert "AES128-SHA" in admin.text

@@ -41,7 +41,7 @@ def shown_days(admin: Photographer) -> list[str]:
 
 
 async def test_without_records_the_page_says_so(hub: PageSite, admin: Photographer) -> None:
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert "No records yet." in admin.text
     assert "A forecast needs at least one whole day of records." in admin.text
     assert "The clock is being observed for a day." in admin.text
@@ -71,7 +71,7 @@ async def test_it_says_how_many_cameras_agree_with_the_clock(
         return msgspec.structs.replace(found, clock=clock)
 
     monkeypatch.setattr("web.pages.site.retention.read_retention", read)
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert f"<dd>{sentence}</dd>" in admin.text
 
 
@@ -84,7 +84,7 @@ async def test_what_is_to_stay_free_is_told_beside_what_is_free(
         "disk",
         lambda: msgspec.structs.replace(use, free=1_500_000_000),
     )
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert "The hub is set to keep 2 GB free; 1.5 GB is free now." in admin.text
     assert "the oldest days are deleted to make room." in admin.text
     assert '<a href="/site/settings/change?name=store.min_free_gb">Change</a>' in admin.text
@@ -95,7 +95,7 @@ async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
     hub.clock.advance(DAY)
     await hub.add_record(kind="event")
     admin = await Photographer.signed_in(hub)
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert "2 days with 4 records" in admin.text
     assert "25 Nov 2026" in admin.text
     assert "Pictures: Faces" in admin.text
@@ -106,7 +106,7 @@ async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
 async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: PageSite) -> None:
     names = await keep_old_days(hub, 5)
     admin = await Photographer.signed_in(hub)
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert "Days waiting for your decision" in admin.text
     days = shown_days(admin)
     assert days[:5] == names
@@ -132,7 +132,7 @@ async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: P
 async def test_nothing_can_be_confirmed_when_nothing_waits(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(RETENTION)
+    await admin.get("/site")
     await admin.send(f"{RETENTION}/confirm", sure="yes")
     assert admin.response.status_code == 400
     assert "No days are waiting any longer." in admin.text
@@ -148,7 +148,7 @@ async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite)
     core = replace(hub.services.core, clock=doubted)
     hub.services = replace(hub.services, core=core)
     admin = await Photographer.signed_in(hub)
-    await admin.get(RETENTION)
+    await admin.get("/site")
     assert "25 Nov 2027" in admin.text
     assert "It does not fit the time at which the hub last ran." in admin.text
     assert "365 d forward" in admin.text

@@ -12,7 +12,7 @@ SCREENS = "/site/screens"
 
 async def make_link(admin: Photographer) -> str:
     """The path of a new link for a screen."""
-    await admin.get(SCREENS)
+    await admin.get("/site/users")
     await admin.send(f"{SCREENS}/link", name="Lobby", user="viewer", own_password=PASSWORD)
     return re.findall(r"<code id=\"link\">https?://[^/]+(/wall/start/[^<]+)<", admin.text)[0]
 
@@ -33,11 +33,11 @@ async def test_a_browser_becomes_a_screen_and_is_signed_out_again(
     assert "Max-Age=34560000" in browser.response.headers["Set-Cookie"]
     assert (await browser.get("/site")).status_code == 403
 
-    await admin.get(SCREENS)
+    await admin.get("/site/users")
     assert '<th scope="row">Lobby</th>' in admin.text
     (id,) = re.findall(r'name="id" value="([0-9a-f]{64})"', admin.text)
     await admin.send(f"{SCREENS}/end", id=id)
-    assert admin.goes_to == f"{SCREENS}?done=screen-ended"
+    assert admin.goes_to == "/site/users?done=screen-ended#screens"
     assert (await browser.get("/wall")).status_code == 303
 
 
@@ -76,7 +76,7 @@ async def test_a_used_link_says_so(hub: PageSite, admin: Photographer) -> None:
 async def test_a_link_needs_the_administrators_own_password(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(SCREENS)
+    await admin.get("/site/users")
     await admin.send(f"{SCREENS}/link", name="Lobby", user="viewer", own_password="a guess")
     assert admin.response.status_code == 400
     assert "Your password is wrong." in admin.text
@@ -84,7 +84,7 @@ async def test_a_link_needs_the_administrators_own_password(
 
 
 async def test_a_bad_name_or_user_is_explained(hub: PageSite, admin: Photographer) -> None:
-    await admin.get(SCREENS)
+    await admin.get("/site/users")
     for name, user, sentence in (
         ("", "viewer", "Enter a name of 1 to 64 characters."),
         ("Lobby", "nobody", "Choose a user from the list."),
@@ -95,7 +95,7 @@ async def test_a_bad_name_or_user_is_explained(hub: PageSite, admin: Photographe
 
 
 async def test_a_screen_that_is_unknown_cannot_be_ended(admin: Photographer) -> None:
-    await admin.get(SCREENS)
+    await admin.get("/site/users")
     for id in ("", "zz", "00" * 32):
         await admin.send(f"{SCREENS}/end", id=id)
         assert admin.response.status_code == 404

@@ -49,7 +49,7 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
 @pytest.fixture
 async def admin(site: PageSite) -> Operator:
     admin = await Operator.signed_in(site)
-    await admin.get("/site/update")
+    await admin.get("/site")
     return admin
 
 
@@ -58,8 +58,8 @@ async def test_a_file_is_checked_shown_and_installed_once_it_is_confirmed(
 ) -> None:
     assert "This hub runs version 0.1.0." in admin.text
     await admin.send_file(signed(script(tmp_path / "new")).read_bytes())
-    assert admin.goes_to == "/site/update"
-    await admin.get("/site/update")
+    assert admin.goes_to == "/site#version"
+    await admin.get("/site")
     assert "Install version 0.2.0?" in admin.text
     offer = site.services.upkeep.updates.offer
     assert offer is not None
@@ -67,10 +67,10 @@ async def test_a_file_is_checked_shown_and_installed_once_it_is_confirmed(
     # Nothing has changed yet.
     assert site.services.upkeep.updates.candidate is None
     await admin.send("/site/update/install", sha256=offer.sha256)
-    assert admin.goes_to == "/site/update"
+    assert admin.goes_to == "/site#version"
     await admin.get("/site/update/now")
     assert "Version 0.2.0 is being installed" in admin.text
-    assert 'href="/site/update">Check again' in admin.text
+    assert 'href="/site#version">Check again' in admin.text
     assert ("user admin", "update.install", "0.2.0") in await site.audited()
 
 
@@ -85,7 +85,7 @@ async def test_only_the_file_that_was_shown_is_installed(
 async def test_a_file_can_be_discarded(admin: Operator, site: PageSite, tmp_path: Path) -> None:
     await admin.send_file(signed(script(tmp_path / "new")).read_bytes())
     await admin.send("/site/update/discard")
-    await admin.get("/site/update")
+    await admin.get("/site")
     assert "Choose" not in admin.text
     assert "Update file" in admin.text
     assert list((site.services.core.data_dir / "programs").iterdir()) == []
@@ -147,9 +147,9 @@ async def test_a_hub_without_a_key_says_how_it_is_updated(
 ) -> None:
     async with open_page_site(tmp_path / "data", clock) as site:
         admin = await Operator.signed_in(site)
-        await admin.get("/site/update")
+        await admin.get("/site")
         assert "sitehub update FILE" in admin.text
-        assert 'type="file"' not in admin.text
+        assert "data-upload" not in admin.text
         await admin.send_file(signed(script(tmp_path / "new")).read_bytes())
         assert admin.response.status_code == 400
         assert site.services.upkeep.updates.offer is None
@@ -163,11 +163,11 @@ async def test_how_earlier_updates_ended_is_told(admin: Operator, site: PageSite
     ends = (end("0.2.0", by="user ann"), end("0.3.0", result="undone", reason=INTERRUPTED))
     Programs(site.services.core.data_dir).save(UpdateState(history=ends))
     await site.services.upkeep.updates.load()
-    await admin.get("/site/update")
+    await admin.get("/site")
     assert "The update to version 0.3.0 failed and was rolled back" in admin.text
     assert "Rolled back: the computer or the hub was stopped before" in admin.text
     assert admin.text.index("0.1.0 → 0.3.0") < admin.text.index("0.1.0 → 0.2.0")
     await admin.send("/site/update/noted")
-    await admin.get("/site/update")
+    await admin.get("/site")
     assert "The last update failed" not in admin.text
     assert "Rolled back: the computer" in admin.text
