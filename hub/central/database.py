@@ -149,9 +149,13 @@ _AHEAD = timedelta(minutes=1)
 
 
 class _Place(Struct, frozen=True):
-    """How far a hub is: its last record of a log. `at`: when that was stored, by time.monotonic."""
+    """How far a hub is: its last record; `log`: "" if it sent something else.
+
+    `at`: when that was stored, by time.monotonic.
+    """
 
     partition: int
+    log: str
     seq: int
     received_at: datetime | None
     at: float
@@ -169,8 +173,8 @@ class Database:
         #: None: pictures are not kept.
         self.pictures = pictures
         self._months: set[Month] = set()
-        #: By hub and log, or "": how far hubs are, as far as it is not written, and when that was.
-        self._places: dict[tuple[str, str], _Place] = {}
+        #: How far hubs are, as far as it is not written, and when that was.
+        self._places: dict[str, _Place] = {}
         self._noted_at = 0.0
 
     def store(self, messages: Sequence[Received]) -> Counts:
@@ -362,16 +366,14 @@ class Database:
     def _gather(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
         """Note here which hubs have sent something, and how far they are."""
         now = time.monotonic()
-        named = set()
         for row in records:
-            key = (row.sender.hub, row.sender.log)
-            known = self._places.get(key)
-            if known is None or row.seq >= known.seq:
-                self._places[key] = _Place(row.sender.partition, row.seq, row.received_at, now)
-                named.add(row.sender.hub)
+            sender, known = row.sender, self._places.get(row.sender.hub)
+            # Of another log, what has come last counts.
+            if known is None or known.log != sender.log or row.seq >= known.seq:
+                place = _Place(sender.partition, sender.log, row.seq, row.received_at, now)
+                self._places[sender.hub] = place
         for one in senders:
-            if one.hub not in named:
-                self._places[one.hub, ""] = _Place(one.partition, 0, None, now)
+            self._places.setdefault(one.hub, _Place(one.partition, "", 0, None, now))
 
     def _note_hubs(self, *, is_due: bool = False) -> None:
         """Write how far hubs are. Of many not with each transaction: that took half the time."""
@@ -379,24 +381,23 @@ class Database:
         if not is_due and len(self._places) > _FEW_HUBS and now - self._noted_at < _NOTE_SECONDS:
             return
         self._noted_at = now
-        while self._places:
-            # Nearly always all of them: a hub has one log at a time.
-            some = {key[0]: key for key in self._places}.values()
-            found = [(*key, self._places.pop(key)) for key in some]
+        places, self._places = self._places, {}
+        if places:
             rows = [
-                (hub, log_id, one.partition, one.seq, one.received_at, now - one.at)
-                for hub, log_id, one in found
+                (hub, one.log, one.partition, one.seq, one.received_at, now - one.at)
+                for hub, one in places.items()
             ]
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            self.connection.execute(_NOTE_HUBS, columns)
-            self._note_ahead(found)
+            self.connection.execute(
+                _NOTE_HUBS, [list(column) for column in zip(*rows, strict=True)]
+            )
+            self._note_ahead(places)
 
-    def _note_ahead(self, places: Iterable[tuple[str, str, _Place]]) -> None:
+    def _note_ahead(self, places: Mapping[str, _Place]) -> None:
         """Note hubs that say that they received a record later than it is stored."""
         now = utc_now()
         ahead = {
             hub: one.received_at - now
-            for hub, _, one in places
+            for hub, one in places.items()
             if one.received_at is not None and one.received_at - now > _AHEAD
         }
         for hub, by in sorted(ahead.items()):

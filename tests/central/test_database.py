@@ -281,7 +281,7 @@ def test_how_far_many_hubs_are_is_written_once_for_some_transactions(address: st
     names = [f"site-{number}" for number in range(300)]
     for seq in (1, 2, 3):
         database.store([record(seq, name) for name in names])
-    database.store([record(4, "site-7"), record(3, "site-7", log="0b")])
+    database.store([record(4, "site-7"), record(2, "site-7"), message("gap", {}, "site-7")])
     assert {hub.name: hub.seq for hub in database.hubs()} == {
         name: 4 if name == "site-7" else 3 for name in names
     }
