@@ -75,6 +75,7 @@ def test_the_last_state_counts_until_the_hub_is_forgotten() -> None:
         state_message("site-1", b'{"at": "2026-11-25T08:00:00"}'),
         state_message("site-1", b'{"at": "2026-11-25T08:00:00Z", "site": "' + b"x" * 81 + b'"}'),
         state_message("site-1", b'{"at": "2026-11-25T08:00:00Z", "problems": ["a\\nb"]}'),
+        state_message("site-1", b'{"at": "2026-11-25T08:00:00Z", "problems": ["a\\n"]}'),
         state_message("site-1", b'{"at": "2026-11-25T08:00:00Z", "last_seq": -1}'),
         state_message("site.1", b'{"at": "2026-11-25T08:00:00Z"}'),
         # What a server answers under the name of whom somebody else has named.

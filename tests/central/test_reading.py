@@ -8,6 +8,7 @@ import pytest
 
 from hub.__main__ import run as command
 from tests.central.messages import alarm, log_is, record
+from tests.packaging.test_central import DASHBOARD
 from tests.support.postgres import rows
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
@@ -15,6 +16,7 @@ pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central'
 import psycopg
 
 from hub.central.database import open_database
+from hub.central.read_role import make_read_role
 
 LATER = "0b" * 16
 
@@ -83,6 +85,26 @@ def test_the_reader_sees_the_views_and_nothing_else(
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(refused)
+
+
+def test_the_dashboard_asks_what_the_reader_may_see(address: str) -> None:
+    database = open_database(address, None)
+    database.store([record(1), alarm(1, 1), record(2, kind="vehicle", plate={"id": "ab 12"})])
+    make_read_role(database.connection)
+    database.connection.execute("SET ROLE sitehub_reader")
+    values = {
+        "${site:sqlstring}": "'site-1'",
+        "${plate:sqlstring}": "'a.b-12'",
+        "$__timeFilter(received_at)": "received_at > '2026-11-01'",
+    }
+    found = []
+    for target in (one for panel in DASHBOARD["panels"] for one in panel["targets"]):
+        if sql := target.get("rawSql"):
+            for name, value in values.items():
+                sql = sql.replace(name, value)
+            found.append(len(database.connection.execute(sql).fetchall()))
+    database.close()
+    assert found == [1, 2, 1]
 
 
 def test_init_wants_servers_or_a_database(tmp_path: Path) -> None:

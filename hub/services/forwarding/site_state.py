@@ -25,7 +25,7 @@ BUCKET_CONFIG: dict[str, object] = {
 }
 
 Word = Annotated[str, Meta(max_length=80)]
-Code = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
