@@ -153,16 +153,15 @@ def _config(data_dir: Path) -> tuple[Config, str]:
 
 
 def _check_context(data_dir: Path, config: Config, holder: Holder | None) -> CheckContext:
-    from babel.localtime import get_localzone
-
     from hub.services.doctor.check_context import CheckContext
+    from hub.services.site import host_zone_name
 
     return CheckContext(
         data_dir=data_dir,
         config=config,
         now=time.time,
         hub=holder.pid if holder is not None and holder.role == "hub" else None,
-        zone=config.site.timezone or str(getattr(get_localzone(), "key", "UTC")),
+        zone=config.site.timezone or host_zone_name(),
     )
 
 

@@ -54,7 +54,7 @@ class Site:
         self._settings = settings
         self._change_feed = change_feed
         self._adapters = adapters
-        self._host_zone = _host_zone_name()
+        self._host_zone = host_zone_name()
 
     def name(self) -> str:
         """Return the site's name; the host's name if none is set."""
@@ -147,14 +147,14 @@ def _address(ip: ifaddr.IP) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.ip_address(ip.ip[0] if isinstance(ip.ip, tuple) else ip.ip)
 
 
-def _host_zone_name() -> str:
+def host_zone_name() -> str:
     """Return the IANA name of the host's time zone, or "UTC" if it has none."""
-    name = getattr(get_localzone(), "key", "UTC")
     try:
+        name = str(getattr(get_localzone(), "key", "UTC"))
         check_zone(name)
-    except BadParameter:
+    except (LookupError, BadParameter):  # A container has none.
         return "UTC"
-    return str(name)
+    return name
 
 
 def _is_zone(name: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from hub.config import Config, DevicesConfig, SiteConfig
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
-from hub.services.site import Site, SiteSettings
+from hub.services.site import Site, SiteSettings, host_zone_name
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
@@ -47,6 +47,19 @@ async def test_without_settings_the_name_and_zone_of_the_host_are_used(hub: HubS
     assert site.name() == socket.gethostname()
     assert site.language() == "auto"
     assert site.zone().key == site.zone_name()
+
+
+@pytest.mark.parametrize("fault", [LookupError("none is configured"), None])
+def test_a_host_without_a_time_zone_is_in_utc(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception | None
+) -> None:
+    def find() -> object:
+        if fault is None:
+            return object()
+        raise fault
+
+    monkeypatch.setattr("hub.services.site.get_localzone", find)
+    assert host_zone_name() == "UTC"
 
 
 async def test_a_change_is_published(hub: HubServices) -> None:
