@@ -261,7 +261,8 @@ def product_texts(language: str) -> dict[str, str]:
 
 def quoted(text: str, language: str) -> list[str]:
     """What a page quotes of the product: *in italics* in English, “so” in Chinese."""
-    one_line = re.sub(r"\s+", " ", text.replace("**", ""))
+    words = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    one_line = re.sub(r"\s+", " ", words.replace("**", ""))
     return re.findall(r"\*([^*|]+)\*" if language == "en" else r"“([^”|]+)”", one_line)
 
 

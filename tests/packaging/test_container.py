@@ -67,7 +67,7 @@ def test_a_hub_runs_in_it_as_a_user_that_can_write_to_the_volume_alone(
 ) -> None:
     if reason := why_no_machine(booted=False):
         pytest.skip(reason)
-    program = Path(os.environ.get("SITEHUB", "")).with_name("onedir")
+    program = Path(os.environ.get("SITEHUB", "none")).with_name("onedir")
     if not (program / "sitehub").exists():
         pytest.skip("there is no directory onedir beside the executable that $SITEHUB names")
     container.lay_out(program, tmp_path / "image")
