@@ -2,127 +2,89 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from quart_trio import QuartTrio
 
 from web import language
-from web.pages import account, help, navigation, setup, site
-from web.pages.alarms import plate_lists, rules
-from web.pages.alarms import views as alarms
-from web.pages.camera import (
-    capabilities,
-    captures,
-    light,
-    manage,
-    outages,
-    overview,
-    reboot,
-    remove,
-    trace,
-    unsigned,
-)
-from web.pages.camera import search as camera_search
-from web.pages.camera.device import address as camera_address
-from web.pages.camera.device import masks as camera_masks
-from web.pages.camera.device import setting_pages
-from web.pages.camera.device import views as camera_device
-from web.pages.camera.pan_tilt import views as pan_tilt
-from web.pages.camera.people import sync as camera_sync
-from web.pages.camera.people import views as camera_people
-from web.pages.camera.recordings import format_card
-from web.pages.camera.recordings import views as recordings
-from web.pages.camera.relay import settings as relay_settings
-from web.pages.camera.relay import views as relay
-from web.pages.camera.settings import views as settings
-from web.pages.cameras import (
-    accept,
-    arrivals,
-    connect,
-    csv_import,
-    groups,
-    ignore,
-    many,
-    replace,
-)
-from web.pages.cameras import views as cameras
 from web.pages.error_pages import error_page as error_page
-from web.pages.evidence import keep
-from web.pages.evidence import views as evidence
-from web.pages.firmware import add_release, campaigns, releases, start_campaign
-from web.pages.jobs import views as jobs
 from web.pages.layout import choose_language, note_changes, shared_values
-from web.pages.live import reviews as live_reviews
-from web.pages.live import views as live
-from web.pages.people import change as change_people
-from web.pages.people import transfer as transfer_people
-from web.pages.people import views as people
-from web.pages.photo_search import views as photo_search
-from web.pages.reports import morning
-from web.pages.reports import views as reports
-from web.pages.search import saved_views as saved_search
-from web.pages.search import views as record_search
-from web.pages.search.export import views as search_export
-from web.pages.wall import views as wall
 
-_BLUEPRINTS = (
-    live.blueprint,
-    alarms.blueprint,
-    rules.blueprint,
-    plate_lists.blueprint,
-    cameras.blueprint,
-    overview.blueprint,
-    outages.blueprint,
-    settings.blueprint,
-    reboot.blueprint,
-    pan_tilt.blueprint,
-    light.blueprint,
-    format_card.blueprint,
-    relay.blueprint,
-    relay_settings.blueprint,
-    recordings.blueprint,
-    captures.blueprint,
-    camera_people.blueprint,
-    camera_sync.blueprint,
-    camera_search.blueprint,
-    manage.blueprint,
-    remove.blueprint,
-    unsigned.blueprint,
-    capabilities.blueprint,
-    camera_device.blueprint,
-    setting_pages.blueprint,
-    camera_address.blueprint,
-    camera_masks.blueprint,
-    trace.blueprint,
-    accept.blueprint,
-    connect.blueprint,
-    arrivals.blueprint,
-    ignore.blueprint,
-    replace.blueprint,
-    csv_import.blueprint,
-    groups.blueprint,
-    many.blueprint,
-    people.blueprint,
-    change_people.blueprint,
-    transfer_people.blueprint,
-    record_search.blueprint,
-    search_export.blueprint,
-    saved_search.blueprint,
-    live_reviews.blueprint,
-    photo_search.blueprint,
-    jobs.blueprint,
-    releases.blueprint,
-    add_release.blueprint,
-    start_campaign.blueprint,
-    campaigns.blueprint,
-    reports.blueprint,
-    morning.blueprint,
-    keep.blueprint,
-    evidence.blueprint,
-    account.blueprint,
-    help.blueprint,
-    setup.blueprint,
-    wall.blueprint,
-    navigation.blueprint,
-    *site.BLUEPRINTS,
+#: The modules of this package with pages: each has a `blueprint`.
+_MODULES = (
+    "account",
+    "alarms.plate_lists",
+    "alarms.rules",
+    "alarms.views",
+    "camera.capabilities",
+    "camera.captures",
+    "camera.device.address",
+    "camera.device.masks",
+    "camera.device.setting_pages",
+    "camera.device.views",
+    "camera.light",
+    "camera.manage",
+    "camera.outages",
+    "camera.overview",
+    "camera.pan_tilt.views",
+    "camera.people.sync",
+    "camera.people.views",
+    "camera.reboot",
+    "camera.recordings.format_card",
+    "camera.recordings.views",
+    "camera.relay.settings",
+    "camera.relay.views",
+    "camera.remove",
+    "camera.search",
+    "camera.settings.views",
+    "camera.trace",
+    "camera.unsigned",
+    "cameras.accept",
+    "cameras.arrivals",
+    "cameras.connect",
+    "cameras.csv_import",
+    "cameras.groups",
+    "cameras.ignore",
+    "cameras.many",
+    "cameras.replace",
+    "cameras.views",
+    "evidence.keep",
+    "evidence.views",
+    "firmware.add_release",
+    "firmware.campaigns",
+    "firmware.releases",
+    "firmware.start_campaign",
+    "help",
+    "jobs.views",
+    "live.reviews",
+    "live.views",
+    "navigation",
+    "people.change",
+    "people.transfer",
+    "people.views",
+    "photo_search.views",
+    "reports.morning",
+    "reports.views",
+    "search.export.views",
+    "search.saved_views",
+    "search.views",
+    "setup",
+    "site.api_keys",
+    "site.audit",
+    "site.backups",
+    "site.certificate",
+    "site.erasures",
+    "site.health",
+    "site.mqtt_targets",
+    "site.nats_targets",
+    "site.overview",
+    "site.retention",
+    "site.screens",
+    "site.settings",
+    "site.targets",
+    "site.update",
+    "site.users",
+    "wall.views",
 )
 
 
@@ -137,5 +99,5 @@ def install(app: QuartTrio) -> None:
     app.before_request(note_changes)
     app.before_request(choose_language)
     app.context_processor(shared_values)
-    for blueprint in _BLUEPRINTS:
-        app.register_blueprint(blueprint)
+    for name in _MODULES:
+        app.register_blueprint(import_module(f"web.pages.{name}").blueprint)
