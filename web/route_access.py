@@ -16,7 +16,7 @@ from msgspec import Struct
 from quart import Response, request
 from quart.typing import ResponseReturnValue
 
-from hub.store.tables.users import Role
+from hub.services.access.rights import Right
 from web import auth
 from web.quart_app import SAFE_METHODS, HubQuart
 
@@ -26,7 +26,7 @@ View = Callable[..., Awaitable[ResponseReturnValue]]
 class RouteAccess(Struct, frozen=True):
     """What a route asks of its callers.
 
-    `role`: that or a higher one; None: anybody, signed in or not. `check`: who checks it:
+    `role`: a right; None: anybody, signed in or not. `check`: who checks it:
 
     page  this module; a short form, with its CSRF token, as well
     file  this module, but for the token: `web.forms` reads the parts of a long form in order
@@ -35,7 +35,7 @@ class RouteAccess(Struct, frozen=True):
     `password` checks the own password of the user, and returns what is answered if it is wrong.
     """
 
-    role: Role | None
+    role: Right | None
     check: Literal["page", "file", "api"]
     password: Callable[..., Awaitable[Response | None]] | None = None
 
@@ -76,7 +76,7 @@ class CheckedQuart(HubQuart):
         endpoint: str | None = None,
         view_func: View | None = None,
         *,
-        role: Role | None,
+        role: Right | None,
         check: Literal["page", "file", "api"] = "page",
         password: Callable[..., Awaitable[Response | None]] | None = None,
         confirm: View | None = None,

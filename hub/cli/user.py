@@ -8,7 +8,7 @@ import click
 
 from hub.cli.options import data_option, password_option
 
-_ROLES = ("admin", "guard", "viewer")
+_ROLES = ("admin", "guard", "people", "viewer")
 
 
 @click.group()
@@ -22,7 +22,7 @@ def user() -> None:
     "--role",
     required=True,
     type=click.Choice(_ROLES),
-    help="admin: everything; guard: records and cameras; viewer: read only.",
+    help="admin: everything; guard: records and cameras; people: the register; viewer: read only.",
 )
 @password_option()
 @data_option()

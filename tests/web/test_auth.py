@@ -10,8 +10,8 @@ from quart.testing import QuartClient
 
 from hub.config import Config
 from hub.errors import HubError
+from hub.services.access.rights import ROLES
 from hub.services.access.sessions import MAX_AGE_MS, SignedIn
-from hub.services.access.validation import ROLES
 from hub.services.audit import Actor
 from hub.store.tables.users import User
 from tests.support.clock import FrozenClock
@@ -184,6 +184,7 @@ async def test_below_a_prefix_the_cookie_is_not_for_the_whole_host(
     ("role", "reached"),
     [
         ("viewer", ["viewer"]),
+        ("people", []),
         ("guard", ["viewer", "guard"]),
         ("admin", ["viewer", "guard", "admin"]),
     ],

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from hub.errors import HubError
-from hub.store.tables.users import Role
+from hub.services.access.rights import Right
 from hub.wire.json_limits import MAX_FIELDS
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 
@@ -62,7 +62,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     #: Errors in addition to those that every call may answer.
     refusals: tuple[type[HubError], ...] = ()
     #: The role that a signed-in user needs. Calls that write refuse read-only keys.
-    role: Role = "admin"
+    role: Right = "admin"
     #: Whether a signed-in user sends the own password with it, as the page that does the same asks.
     needs_password: bool = False
     #: What a key must have been given the right to.

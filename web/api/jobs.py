@@ -165,7 +165,8 @@ ONE = Endpoint(
     summary="A job, and a page of its items",
     description=(
         "Counts are those of now, items at most a second old. Items of an import, which have "
-        "personal numbers, are for administrators and API keys that may write."
+        "personal numbers, are for administrators, the role `people` and API keys that "
+        "may write. The role `people` sees imports only."
     ),
     query=JobQuery,
     query_example="state=failed",
@@ -174,7 +175,7 @@ ONE = Endpoint(
         items=[_REFUSED],
         next=None,
     ),
-    role="guard",
+    role="register",
 )
 CANCEL = Endpoint(
     method="POST",
@@ -182,11 +183,11 @@ CANCEL = Endpoint(
     tag=TAG,
     summary="Cancel a job",
     description=(
-        "What is done stays done. A job that has ended is answered as it is. Guards cancel the "
-        "jobs that they started, administrators all."
+        "What is done stays done. A job that has ended is answered as it is. Who "
+        "started a job cancels it, administrators all."
     ),
     answer_example=JOB_EXAMPLE,
-    role="guard",
+    role="register",
 )
 REFUSED = Endpoint(
     method="GET",
@@ -195,6 +196,7 @@ REFUSED = Endpoint(
     summary="The refused rows of an import as CSV, to mend and import again",
     description="The columns of the imported file, and `reason`.",
     media_type="text/csv",
+    role="people",
 )
 
 
@@ -207,14 +209,21 @@ def add_jobs(routes: Routes, services: Services) -> None:
         items = [job_fields(job) for job in found[: query.limit]]
         return JobList(items, items[-1].id if len(found) > query.limit else None)
 
+    async def job_of(call: Call[Any, Any]) -> Job:
+        """The job of the path. Who is no guard has imports only. Raises NoSuchResource."""
+        job = await jobs.get(id_of(call, "job"))
+        if job.kind != "import" and not call.caller.may("guard"):
+            raise NotAllowed("this job needs the role guard")
+        return job
+
     async def get_job(call: Call[JobQuery, Nothing]) -> JobDetail:
-        job, query = await jobs.get(id_of(call, "job")), call.query
+        job, query = await job_of(call), call.query
         if job.kind == "search":
             return await _search_detail(services, job.id, query)
         states = () if query.state is None else (query.state,)
         after = -1 if query.after is None else query.after
         found = await jobs.items(job.id, after, query.limit + 1, states)
-        if job.kind == "import" and not call.caller.is_admin:
+        if job.kind == "import" and not call.caller.may("people"):
             found = ()
         if job.kind == "import" and found:
             await services.people.imports.note_refused_shown(job.id, call.caller.actor)
@@ -223,13 +232,13 @@ def add_jobs(routes: Routes, services: Services) -> None:
         return JobDetail(**_fields(job), items=[_item(item) for item in items], next=last)
 
     async def cancel_job(call: Call[Nothing, Nothing]) -> JobFields:
-        job, by = await jobs.get(id_of(call, "job")), call.caller.actor
-        if job.created_by != by.who and not call.caller.is_admin:
+        job, by = await job_of(call), call.caller.actor
+        if job.created_by != by.who and not call.caller.may("admin"):
             raise NotAllowed("only administrators cancel a job of somebody else")
         return job_fields(await jobs.cancel(job.id, by))
 
     async def get_refused(call: Call[Nothing, Nothing]) -> Response:
-        if not call.caller.is_admin:
+        if not call.caller.may("people"):
             raise NotAllowed("a read-only key does not see personal numbers")
         job = await jobs.get(id_of(call, "job"))
         parts = services.people.imports.refused_csv(job.id, by=call.caller.actor)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, NoSuchResource, NotAllowed
 from hub.services import Services
 from hub.services.reports.periods import PeriodKind, read_day
 from hub.services.reports.report import (
@@ -132,18 +132,21 @@ REPORT = Endpoint(
         "`alarms`: by type, with the time to acknowledgement, and who acknowledged them; "
         "`availability`: of the cameras, and their outages. Days are those of the site's time "
         "zone; a week begins on Monday. If a report takes longer than a minute, the answer is 503; "
-        "it is still being created, so ask again."
+        "it is still being created, so ask again. The role "
+        "`people` sees `attendance` only."
     ),
     query=ReportParameters,
     query_example="period=month&date=2026-11-25",
     answer_example=_EXAMPLE,
-    role="guard",
+    role="register",
 )
 
 
 def add_reports(routes: Routes, services: Services) -> None:
     async def report(call: Call[ReportParameters, Nothing]) -> ReportAnswer:
         query = _query(call.path["report"], call.query, services)
+        if query.kind != "attendance" and not call.caller.may("guard"):
+            raise NotAllowed("this report needs the role guard")
         try:
             return _answer(await services.reports.maker.make(query, seconds=_WAIT_SECONDS))
         except NoSuchResource as error:

@@ -8,8 +8,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
+from hub.services.access.rights import Right
 from hub.services.audit import Actor
-from hub.store.tables.users import Role
 from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes
 
@@ -34,7 +34,7 @@ class Resource(Generic[T]):
         example: Struct,
         get: Callable[[Call[Any, Any]], T],
         show: Callable[[T], Struct],
-        read: Role = "viewer",
+        read: Right = "viewer",
     ) -> None:
         self._routes = routes
         self._one = path

@@ -100,7 +100,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             by=by,
             render=renderer(call.caller),
             shared=shared,
-            may_see_people=call.caller.is_guard,
+            may_see_people=call.caller.may("guard"),
             may_read=_may_read(services, call.caller),
         )
         return _events(frames, services)

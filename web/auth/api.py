@@ -11,10 +11,10 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
-from hub.services.access.validation import includes
+from hub.services.access.rights import Right, includes
 from hub.services.audit import COMMAND_LINE, Actor
 from hub.store.tables.api_keys import ApiKey
-from hub.store.tables.users import Role, User
+from hub.store.tables.users import User
 from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of
@@ -37,22 +37,16 @@ class Caller(Struct, frozen=True):
     who: User | ApiKey | Owner
     address: str
 
-    @property
-    def is_guard(self) -> bool:
-        """Whether it is a guard or more, or a key."""
-        return not isinstance(self.who, User) or includes(self.who.role, "guard")
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether it is an administrator, or a key that may write."""
+    def may(self, right: Right) -> bool:
+        """Whether it has this right: a key, unless it only reads and the right is to change."""
         if isinstance(self.who, ApiKey):
-            return not self.who.read_only
-        return not isinstance(self.who, User) or includes(self.who.role, "admin")
+            return not (self.who.read_only and right in ("admin", "people"))
+        return not isinstance(self.who, User) or includes(self.who.role, right)
 
     @property
     def may_change_targets(self) -> bool:
         """Whether it is an administrator, or a key that was given this right."""
-        return self.who.targets if isinstance(self.who, ApiKey) else self.is_admin
+        return self.who.targets if isinstance(self.who, ApiKey) else self.may("admin")
 
     @property
     def actor(self) -> Actor:
@@ -72,7 +66,7 @@ class Caller(Struct, frozen=True):
 
 
 async def require_api(
-    *, write: bool = False, role: Role = "viewer", lists: Collection[str] = ()
+    *, write: bool = False, role: Right = "viewer", lists: Collection[str] = ()
 ) -> Caller:
     """The caller of the current request, authenticated as in `authenticate`.
 
@@ -86,11 +80,12 @@ async def require_api(
 
 
 async def authenticate(
-    services: Services, head: Head, address: str, *, write: bool, role: Role
+    services: Services, head: Head, address: str, *, write: bool, role: Right
 ) -> Caller:
     """The caller of the request with this head. Check the body of a signed request separately.
 
-    A user needs `role`, and with `write` the CSRF token in the header. Read-only keys cannot write.
+    A user needs the right `role`, and with `write` the CSRF token in the header. Read-only keys
+    cannot write.
     A signature that authenticates a write is used up by it.
     Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature, CannotStoreNow.
     """

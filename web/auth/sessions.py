@@ -11,10 +11,10 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
+from hub.services.access.rights import Right, includes, least_role
 from hub.services.access.sessions import MAX_AGE_MS, SignedIn
-from hub.services.access.validation import includes
 from hub.services.audit import Actor
-from hub.store.tables.users import Role, User
+from hub.store.tables.users import User
 from web.auth.current import client_address, services
 
 _COOKIE = "sitehub_session"
@@ -25,11 +25,11 @@ _SCREEN_SECONDS = 400 * 86_400
 
 
 class RoleMissing(NotAllowed):
-    """The user's role is too low. `role`: the one needed, which pages translate."""
+    """The user's role lacks a right. `role`: one that has it, which pages translate."""
 
-    def __init__(self, role: Role) -> None:
-        super().__init__(f"this needs the role {role}")
-        self.role = role
+    def __init__(self, right: Right) -> None:
+        self.role = least_role(right)
+        super().__init__(f"this needs the role {self.role}")
 
 
 def session_token() -> str:
@@ -57,10 +57,10 @@ async def current_user() -> User | None:
     return cast("User | None", g.user)
 
 
-async def require_role(role: Role) -> User:
-    """The signed-in user, who has `role` or a higher one.
+async def require_role(role: Right) -> User:
+    """The signed-in user, whose role has this right.
 
-    Raises NotAuthorised if no user is signed in, RoleMissing if the user's role is lower.
+    Raises NotAuthorised if no user is signed in, RoleMissing if the user's role has it not.
     """
     user = await current_user()
     if user is None:
@@ -74,14 +74,14 @@ def user() -> User:
     return cast(User, g.user)
 
 
-def check_role(user: User, role: Role) -> None:
-    """Check that `user` has `role` or a higher one. Raises RoleMissing."""
+def check_role(user: User, role: Right) -> None:
+    """Check that the role of `user` has this right. Raises RoleMissing."""
     if not reaches(user, role):
         raise RoleMissing(role)
 
 
-def reaches(user: User, role: Role) -> bool:
-    """Whether `user` has `role` or a higher one: an administrator may do what a guard may."""
+def reaches(user: User, role: Right) -> bool:
+    """Whether the role of `user` has this right: an administrator's has all."""
     return includes(user.role, role)
 
 

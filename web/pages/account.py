@@ -84,7 +84,7 @@ async def sign_out() -> Response:
     return response
 
 
-@blueprint.get("/account", role="viewer")
+@blueprint.get("/account", role="signed-in")
 async def account() -> Response:
     return await _account_page(auth.user())
 
@@ -136,7 +136,7 @@ def _refuse_screens() -> None:
         raise Forbidden(gettext("A wall screen can only show the wall."))
 
 
-@blueprint.post("/account/password", role="viewer")
+@blueprint.post("/account/password", role="signed-in")
 async def change_password() -> Response:
     me = auth.user()
     _refuse_screens()
@@ -163,7 +163,7 @@ async def change_password() -> Response:
     return redirect_to("/account?done=password")
 
 
-@blueprint.post("/account/sign-out-everywhere", role="viewer")
+@blueprint.post("/account/sign-out-everywhere", role="signed-in")
 async def sign_out_everywhere() -> Response:
     _refuse_screens()
     await auth.services().access.sessions.sign_out_everywhere(auth.user().name, by=auth.actor())

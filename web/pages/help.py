@@ -32,7 +32,7 @@ PAGES = {
 }
 
 
-@blueprint.get("/<name>", role="viewer")
+@blueprint.get("/<name>", role="signed-in")
 async def show(name: str) -> Response:
     if name not in PAGES:
         abort(404)

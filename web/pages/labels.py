@@ -26,7 +26,12 @@ from web.language import N_, gettext
 #: As the services tell a moment, in the years that every time zone can show.
 _UTC_MOMENT = re.compile(r"(?!0001|9999)\d{4}-\d\d-\d\d \d\d:\d\d UTC", re.ASCII)
 
-ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
+ROLES = {
+    "admin": N_("Administrator"),
+    "guard": N_("Guard"),
+    "people": N_("Office"),
+    "viewer": N_("Viewer"),
+}
 
 KINDS = {
     "face": N_("Faces"),

@@ -14,7 +14,7 @@ from hub.store.tables.users import User
 from web import auth, language
 from web.pages.labels import ROLES, done_sentence, health_sentence, health_topics
 from web.pages.navigation import navigation
-from web.pages.shown.alarm_state import alarm_state
+from web.pages.shown.alarm_state import AlarmState, alarm_state
 
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
@@ -96,7 +96,8 @@ async def shared_values() -> dict[str, object]:
     """The values that every template can use."""
     hub = auth.services()
     me = await auth.current_user()
-    alarms = alarm_state(hub) if me else None
+    sees_records = me is not None and auth.reaches(me, "viewer")
+    alarms = alarm_state(hub) if sees_records else AlarmState()
     return {
         "language": language.current(),
         "languages": language.LANGUAGES.values(),
@@ -105,11 +106,13 @@ async def shared_values() -> dict[str, object]:
         "site_name": hub.core.site.name(),
         "me": me,
         "role": language.gettext(ROLES[me.role]) if me else "",
+        "may_view": sees_records,
+        "keeps_people": me is not None and auth.reaches(me, "people"),
         "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": navigation(me, request.path),
         "done": done_sentence(request.args.get("done")),
-        "notices": _notices(me, alarms.problems) if me and alarms else [],
+        "notices": _notices(me, alarms.problems) if me else [],
         "alarm_state": alarms,
         # Where the event stream of the page starts.
         "seq": hub.records.log.last_seq,

@@ -11,20 +11,21 @@ from urllib.parse import quote
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.store.tables.users import Role, User
+from hub.services.access.rights import Right
+from hub.store.tables.users import User
 from web import auth
 from web.language import N_, gettext
 
 
 class Entry(Struct, frozen=True):
-    """A page below an area. `role`: users with fewer rights do not see it.
+    """A page below an area. `role`: the right that users need to see it.
 
     `also`: other addresses whose pages belong to it.
     """
 
     url: str
     text: str
-    role: Role = "admin"
+    role: Right = "admin"
     also: tuple[str, ...] = ()
 
 
@@ -37,7 +38,7 @@ class Area(Struct, frozen=True):
     url: str
     text: str
     icon: str
-    role: Role
+    role: Right
     below: tuple[Entry, ...] = ()
     is_aside: bool = False
 
@@ -70,11 +71,11 @@ TREE = (
         "/people",
         N_("People"),
         "people",
-        "guard",
+        "register",
         (
-            Entry("/people", N_("All people"), "guard"),
-            Entry("/people/import", N_("Import and export")),
-            Entry("/people/cameras", N_("On cameras"), "guard"),
+            Entry("/people", N_("All people"), "register"),
+            Entry("/people/import", N_("Import and export"), "people"),
+            Entry("/people/cameras", N_("On cameras"), "register"),
         ),
         is_aside=True,
     ),
@@ -92,7 +93,7 @@ TREE = (
         ),
     ),
     # Its kinds of reports are tabs of their own, which keep the period.
-    Area("/reports", N_("Reports"), "report", "guard", is_aside=True),
+    Area("/reports", N_("Reports"), "report", "register", is_aside=True),
     Area(
         "/site",
         N_("Site"),

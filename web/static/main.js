@@ -61,7 +61,7 @@ async function followHub() {
     }
     wasLost = state !== "live";
   });
-  followAlarms(stream);
+  if (document.querySelector("#alarm-state")) followAlarms(stream);
   showNotifications(stream);
   announceListed(stream, () => Boolean(wall?.isSeen));
   stream.start();

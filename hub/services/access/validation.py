@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from hub.errors import BadParameter
 from hub.folding import normalise
+from hub.services.access.rights import ROLES
 from hub.store.tables.users import Role
-
-#: The role with the most rights first.
-ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_NAME_LENGTH = 64
 #: A longer name is refused unread: composed, four characters may become one.
@@ -41,11 +37,6 @@ def check_role(role: str) -> Role:
         if role == known:
             return known
     raise BadParameter(f"one of {', '.join(ROLES)}", field="role")
-
-
-def includes(role: Role, other: Role) -> bool:
-    """Whether `role` may do all that `other` may: an administrator may do what a guard may."""
-    return ROLES.index(role) <= ROLES.index(other)
 
 
 def check_password(password: str, *, field: str = "password") -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from hub.errors import BadParameter, HubError
 from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.validation import includes
+from hub.services.access.rights import includes
 from hub.services.audit import Actor
 from hub.store.records.held_evidence import HeldUse
 from hub.store.records.record_filter import RecordFilter

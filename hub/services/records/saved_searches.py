@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAllowed
-from hub.services.access.validation import includes
+from hub.services.access.rights import includes
 from hub.services.audit import Actor
 from hub.store.tables.saved_searches import NewSearch, SavedSearch
 from hub.store.tables.users import User

@@ -683,7 +683,7 @@ CREATE TABLE plate_entry (
 -- Users who can sign in.
 CREATE TABLE user (
     name TEXT PRIMARY KEY,
-    role TEXT NOT NULL,          -- admin, guard, viewer
+    role TEXT NOT NULL,          -- admin, guard, people, viewer
     password_hash TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     enabled INTEGER NOT NULL DEFAULT 1 -- 0: cannot sign in

@@ -14,7 +14,7 @@ from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.rows import Moment, RowReader, as_flag
 from hub.store.tables.table import MemoryTable
 
-Role = Literal["admin", "guard", "viewer"]
+Role = Literal["admin", "guard", "people", "viewer"]
 
 _ALL = "SELECT name, role, password_hash, created_at, enabled FROM user"
 _ADD = """

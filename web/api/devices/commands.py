@@ -33,10 +33,11 @@ from hub.errors import (
     Unanswered,
 )
 from hub.services import Services
+from hub.services.access.rights import Right
 from hub.services.commands.calls import DeviceAnswer
 from hub.services.commands.sender import CHANGING
 from hub.services.people.masking import names_numbers, without_numbers
-from hub.store.tables.users import Role, User
+from hub.store.tables.users import User
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.commands.dialect import (
@@ -57,8 +58,8 @@ from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlo
 from web.http.hosts import address_of
 
 #: The roles that a signed-in user needs to query a device, and to change it.
-_QUERY_ROLE: Role = "guard"
-_CHANGE_ROLE: Role = "admin"
+_QUERY_ROLE: Right = "guard"
+_CHANGE_ROLE: Right = "admin"
 
 _PATH_PREFIX, _PATH_SUFFIX = f"{PREFIX}/devices/", "/commands"
 
@@ -212,10 +213,10 @@ class _CommandsApi:
         if command.name in CHANGING:
             answer = await self._change(caller, did, command, request, room)
         else:
-            if not caller.is_admin:
+            if not caller.may("admin"):
                 _check_searches_no_numbers(request.param)
             answer = await self._services.cameras.commands.send(did, request.uri, request.param)
-        if command is FILE_READ and not caller.is_admin:
+        if command is FILE_READ and not caller.may("admin"):
             await self._check_picture(answer)
         result = await self._shown(caller, did, answer.result)
         return CommandAnswer(answer.code, answer.msg, result, await self._known_as(command, answer))
@@ -229,7 +230,7 @@ class _CommandsApi:
         if result is None:
             return None
         data = bytes(result)
-        if not caller.is_admin:
+        if not caller.may("admin"):
             return await self._threads.run(json_limits.weight(data), lambda: _masked(data))
         if await self._threads.run(json_limits.weight(data), lambda: _names_numbers(data)):
             await self._services.people.register.note_device_numbers_shown(did, caller.actor)

@@ -41,6 +41,7 @@ def add_groups(routes: Routes, services: Services) -> None:
         example=_EXAMPLE,
         get=lambda call: groups.get(id_of(call, "group")),
         show=answers.group_fields,
+        read="signed-in",
     )
     calls.list(
         "The groups of cameras",

@@ -113,6 +113,7 @@ IMPORT = Endpoint(
     max_body_bytes=MAX_UPLOAD_BYTES,
     answer_example=JOB_EXAMPLE,
     refusals=(TooSlow,),
+    role="people",
 )
 PREVIEW = Endpoint(
     method="POST",
@@ -124,6 +125,7 @@ PREVIEW = Endpoint(
     max_body_bytes=MAX_UPLOAD_BYTES,
     answer_example=_PREVIEW,
     refusals=(TooSlow,),
+    role="people",
 )
 ROWS = Endpoint(
     method="GET",
@@ -150,6 +152,7 @@ ROWS = Endpoint(
         ],
         None,
     ),
+    role="people",
 )
 START = Endpoint(
     method="POST",
@@ -157,6 +160,7 @@ START = Endpoint(
     tag=TAG,
     summary="Import what was previewed, as a job",
     answer_example=JOB_EXAMPLE,
+    role="people",
 )
 EXPORT = Endpoint(
     method="GET",
@@ -164,12 +168,13 @@ EXPORT = Endpoint(
     tag=TAG,
     summary="Everybody, as a ZIP with CSV and photos, as an import reads it",
     description=(
-        "Personal numbers are in full: for administrators and API keys that may write. The audit "
-        "log notes each export."
+        "Personal numbers are in full: for administrators, the role `people` and API keys that "
+        "may write. The audit log notes each export."
     ),
     query=ExportQuery,
     query_example="language=en",
     media_type="application/zip",
+    role="people",
 )
 
 
@@ -184,7 +189,7 @@ def add_import_export(routes: Routes, services: Services) -> None:
         return _preview_fields(await received(call.body))
 
     async def get_import_rows(call: Call[RowsQuery, Nothing]) -> ImportRowList:
-        if not call.caller.is_admin:
+        if not call.caller.may("people"):
             raise NotAllowed("a read-only key does not import")
         query = call.query
         after = -1 if query.after is None else query.after
@@ -198,7 +203,7 @@ def add_import_export(routes: Routes, services: Services) -> None:
         return job_fields(await imports.start(call.path["import"], call.caller.actor))
 
     async def export(call: Call[ExportQuery, Nothing]) -> Response:
-        if not call.caller.is_admin:
+        if not call.caller.may("people"):
             raise NotAllowed("a read-only key does not see personal numbers")
         return await export_response(services, call.query.language, by=call.caller.actor)
 

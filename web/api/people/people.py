@@ -152,8 +152,9 @@ _EXAMPLE = answers.Person(
     changed_by="user mei",
 )
 _NUMBERS = (
-    "Personal numbers (ID card, IC card, phone) are in full for administrators and API keys that "
-    "may write, which the audit log notes; for others all but the last four digits are `*`."
+    "Personal numbers (ID card, IC card, phone) are in full for administrators, the role "
+    "`people` and API keys that may write, which the audit log notes; for others all but the last "
+    "four digits are `*`."
 )
 
 LIST = Endpoint(
@@ -167,7 +168,7 @@ LIST = Endpoint(
     query=PeopleQuery,
     query_example="q=li&limit=100",
     answer_example=answers.PeopleList([_EXAMPLE], None),
-    role="guard",
+    role="register",
 )
 ADD = Endpoint(
     method="POST",
@@ -182,6 +183,7 @@ ADD = Endpoint(
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=NewPersonBody(name="王芳", gender=2, birth_year=1990, category=1),
     answer_example=_EXAMPLE,
+    role="people",
 )
 ONE = Endpoint(
     method="GET",
@@ -190,7 +192,7 @@ ONE = Endpoint(
     summary="One person",
     description=_NUMBERS,
     answer_example=_EXAMPLE,
-    role="guard",
+    role="register",
 )
 PUT = Endpoint(
     method="PUT",
@@ -200,6 +202,7 @@ PUT = Endpoint(
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=PersonBody(category=2, note="Lost the badge"),
     answer_example=_EXAMPLE,
+    role="people",
 )
 CHANGE = Endpoint(
     method="PATCH",
@@ -210,6 +213,7 @@ CHANGE = Endpoint(
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=PersonBody(category=2, note="Lost the badge"),
     answer_example=_EXAMPLE,
+    role="people",
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -221,6 +225,7 @@ REMOVE = Endpoint(
         "stay."
     ),
     answer_example=_EXAMPLE,
+    role="people",
 )
 PHOTO = Endpoint(
     method="GET",
@@ -230,7 +235,7 @@ PHOTO = Endpoint(
     query=PhotoQuery,
     query_example="revision=7",
     media_type="image/jpeg",
-    role="guard",
+    role="register",
 )
 
 
@@ -242,7 +247,7 @@ def add_people(routes: Routes, services: Services) -> None:
         query = call.query
         matching = PersonFilter(
             q=query.q or "",
-            sees_numbers=call.caller.is_admin and not query.masked,
+            sees_numbers=call.caller.may("people") and not query.masked,
             category=query.category,
             group=query.group,
             state=query.state,
@@ -289,7 +294,7 @@ def add_people(routes: Routes, services: Services) -> None:
 
     async def shown(caller: auth.Caller, *found: Person) -> list[answers.Person]:
         """The people as this caller may see them; notes in the audit log what it sees in full."""
-        if not caller.is_admin:
+        if not caller.may("people"):
             return list(map(hidden, found))
         await people.note_numbers_shown(found, caller.actor)
         return [answers.person_fields(person, people.this_year()) for person in found]

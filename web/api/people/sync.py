@@ -111,7 +111,7 @@ PERSON = Endpoint(
         "out."
     ),
     answer_example=PersonSync([PersonOnDevice("12", "failed", 420, "no face was found")]),
-    role="guard",
+    role="register",
 )
 DEVICE = Endpoint(
     method="GET",

@@ -262,7 +262,7 @@ def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
             hold,
             call.query.language,
             by=call.caller.actor,
-            sees_numbers=call.caller.is_admin,
+            sees_numbers=call.caller.may("admin"),
         )
 
     routes.add(LIST, list_holds)

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from msgspec import Struct
 from quart import Response, request
 
+from hub.services.access.rights import Right
 from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
-from hub.store.tables.users import Role
 from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
 from web.language import N_, gettext
@@ -29,7 +29,7 @@ class CameraTab(Struct, frozen=True):
 
     path: str
     text: str
-    role: Role
+    role: Right
     group: CommandGroup | None = None
     waits: bool = False
 

@@ -91,7 +91,7 @@ def job_links(job: Job, me: User) -> list[JobLink]:
     """Where its outcome is."""
     if job.kind == "import":
         links = [JobLink("/people", gettext("People"))]
-        if job.failed and auth.reaches(me, "admin"):
+        if job.failed and auth.reaches(me, "people"):
             refused = JobLink(f"/jobs/{job.id}/refused.csv", gettext("Refused lines"), True)
             links.append(refused)
         return links

@@ -46,32 +46,31 @@ async def _list() -> dict[str, Any]:
     }
 
 
-@blueprint.get("/<int:id>", role="guard")
+@blueprint.get("/<int:id>", role="register")
 async def job(id: int) -> Response:
-    found = await auth.services().jobs.get(id)
+    found = await _get(id)
     if job_url(found) != f"/jobs/{id}":
         return redirect_to(job_url(found))
     return await page("jobs/job.html", **await _job(found, auth.user()))
 
 
-@blueprint.get("/<int:id>/state", role="guard")
+@blueprint.get("/<int:id>/state", role="register")
 async def state(id: int) -> Response:
     """The part of a job's page that follows its progress."""
-    found = await auth.services().jobs.get(id)
+    found = await _get(id)
     return await page("jobs/_job.html", **await _job(found, auth.user()))
 
 
-@blueprint.post("/<int:id>/cancel", role="guard")
+@blueprint.post("/<int:id>/cancel", role="register")
 async def cancel(id: int) -> Response:
-    jobs = auth.services().jobs
-    found = await jobs.get(id)
+    found = await _get(id)
     if not may_cancel(found, auth.user()):
         raise NotAllowed
-    await jobs.cancel(id, auth.actor())
+    await auth.services().jobs.cancel(id, auth.actor())
     return redirect_to(job_url(found))
 
 
-@blueprint.get("/<int:id>/refused.csv", role="admin")
+@blueprint.get("/<int:id>/refused.csv", role="people")
 async def refused(id: int) -> Response:
     """The refused lines of an import, to mend and send again. They have personal numbers."""
     by = auth.actor()
@@ -89,6 +88,14 @@ async def refused(id: int) -> Response:
     return response
 
 
+async def _get(id: int) -> Job:
+    """The job. Who is no guard has imports only. Raises NoSuchResource, RoleMissing."""
+    found = await auth.services().jobs.get(id)
+    if found.kind != "import":
+        auth.check_role(auth.user(), "guard")
+    return found
+
+
 def may_cancel(job: Job, me: User) -> bool:
     """Whether this user may end the job: an administrator, or whoever started it."""
     return auth.reaches(me, "admin") or job.created_by == auth.actor().who
@@ -98,7 +105,7 @@ async def _job(found: Job, me: User) -> dict[str, Any]:
     after, only = request.args.get("after", -1, type=int), request.args.get("only", "")
     is_filtered = only == "failed"
     # The refused lines of an import may have personal numbers.
-    may_see = found.kind != "import" or auth.reaches(me, "admin")
+    may_see = found.kind != "import" or auth.reaches(me, "people")
     rows = await auth.services().jobs.items(
         found.id,
         after=max(-1, min(after, _MAX_ID)),

@@ -82,6 +82,7 @@ class WallStream(ResponseBody):
     def __init__(self, me: User, after: int | None) -> None:
         self._me = me
         self._by = auth.actor()
+        self._sees_records = auth.reaches(me, "viewer")
         self._may_keep = may_keep = auth.reaches(me, "guard")
         self._services = auth.services()
         self._may_read = auth.remains(self._services, me)
@@ -134,13 +135,21 @@ class WallStream(ResponseBody):
         return b"".join(_encode_event("erasure", mark) for mark in marks)
 
     async def _encode_news(self, news: News) -> bytes:
+        if not self._sees_records:
+            return self._encode_changes(news)
         language.use(self._language, self._services.core.site.zone())
         cards = await self._cards(news.records)
         parts = [self._encode_card(*one) for one in zip(news.records, cards, strict=True)]
         count = self._services.core.changes.published
         alarms = await self._alarms.take(news, count)
         parts += [_encode_event("alarm", alarm) for alarm in alarms]
-        parts += [_encode_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
+        return b"".join(parts) + self._encode_changes(news)
+
+    def _encode_changes(self, news: News) -> bytes:
+        """What to refresh; for who sees no records, without what it is about."""
+        count = self._services.core.changes.published
+        told = dict.fromkeys((c.kind, c.key if self._sees_records else "") for c in news.changes)
+        parts = [_encode_event("change", _ChangeEvent(*one, count)) for one in told]
         if news.beat:
             parts.append(_encode_event("beat", self._position()))
         return b"".join(parts)

@@ -24,7 +24,7 @@ from web.pages.evidence.rows import hold_row
 from web.pages.faults import seq_of
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
-from web.pages.layout import page, wants_part
+from web.pages.layout import page, redirect_to, wants_part
 from web.pages.live.record_links import more_links, recordings_url
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 from web.pages.search.record_place import RecordPlace, searched_place
@@ -231,8 +231,10 @@ def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     )
 
 
-@blueprint.get("/", role="viewer")
+@blueprint.get("/", role="signed-in")
 async def live() -> Response:
+    if not auth.reaches(auth.user(), "viewer"):
+        return redirect_to("/people")
     wall_filter, before = _read_filter(), _read_seq("before")
     log = auth.services().records.log
     # Read before the records: the page may have later ones, which the script skips by their seq.
@@ -298,12 +300,12 @@ async def show_strip() -> Response:
     return await page("live/_strip.html", strip=_camera_strip(_read_filter()))
 
 
-@blueprint.get("/notices", role="viewer")
+@blueprint.get("/notices", role="signed-in")
 async def notices() -> Response:
     return await page("_notices.html")
 
 
-@blueprint.get("/stream", role="viewer")
+@blueprint.get("/stream", role="signed-in")
 async def stream() -> Response:
     """The events for all tabs of one browser: new cards, and what has changed."""
     if request.method == "HEAD":

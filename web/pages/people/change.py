@@ -44,13 +44,13 @@ _PHOTO_ERRORS = (*UPLOAD_ERRORS, *DEVICE_ERRORS, NoSuchResource)
 Save = Callable[[PersonForm, PersonChange], Awaitable[Person]]
 
 
-@blueprint.get("/add", role="admin")
+@blueprint.get("/add", role="people")
 async def show_add() -> Response:
     known = {name: request.args.get(name, "")[:200] for name in ("name", "pid")}
     return await _form_page(empty_form(known), read_source(request.args))
 
 
-@blueprint.post("/add", role="admin", check="file")
+@blueprint.post("/add", role="people", check="file")
 async def add() -> Response:
 
     async def save(form: PersonForm, change: PersonChange) -> Person:
@@ -60,7 +60,7 @@ async def add() -> Response:
     return await _save(None, save, "person-in-register")
 
 
-@blueprint.get("/<pid>/edit", role="admin")
+@blueprint.get("/<pid>/edit", role="people")
 async def show_edit(pid: str) -> Response:
     people = auth.services().people.register
     found = await people.get(check_pid(pid))
@@ -68,7 +68,7 @@ async def show_edit(pid: str) -> Response:
     return await _form_page(form_of(found), PictureSource(), found)
 
 
-@blueprint.post("/<pid>/edit", role="admin", check="file")
+@blueprint.post("/<pid>/edit", role="people", check="file")
 async def edit(pid: str) -> Response:
     found = await auth.services().people.register.get(check_pid(pid))
 
@@ -83,7 +83,7 @@ async def _ask_to_remove(pid: str) -> Response:
     return await page("people/remove.html", person=found, photo=photo_url(found))
 
 
-@blueprint.post("/<pid>/remove", role="admin", confirm=_ask_to_remove)
+@blueprint.post("/<pid>/remove", role="people", confirm=_ask_to_remove)
 async def remove(pid: str) -> Response:
     await auth.services().people.register.remove(check_pid(pid), by=auth.actor())
     return redirect_to("/people?done=person-removed")

@@ -101,10 +101,12 @@ async def photo_picker(source: PictureSource, *, is_required: bool = True) -> Ph
 
 
 def read_source(fields: Mapping[str, str]) -> PictureSource:
-    """The picture that an address or a form names; none if it is not valid."""
+    """The picture that an address or a form names; none if it is not valid, or not for the user."""
     given = {name: fields.get(f"from_{name}", "") for name in PictureSource.__struct_fields__}
     if _PID.fullmatch(given["person"]):
         return PictureSource(person=given["person"])
+    if not auth.reaches(auth.user(), "guard"):
+        return PictureSource()
     if _SEQ.fullmatch(given["record"]):
         image = given["image"] if _IMAGE.fullmatch(given["image"]) else ""
         return PictureSource(record=given["record"], image=image)

@@ -12,7 +12,7 @@ from web.pages.camera.people.form import TABLES
 from web.pages.people.form import LABELS
 from web.pages.shown.record_cards import ListBadge, list_badge, table_text
 
-#: Shown in full to administrators only, who ask for it.
+#: Shown in full only to who keeps the register, and asks for it.
 PERSONAL_NUMBERS = ("id_card_no", "ic_card_no", "phone")
 _FACTS = (
     "pid",

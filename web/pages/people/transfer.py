@@ -58,12 +58,12 @@ class PlannedRowView(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-@blueprint.get("/import", role="admin")
+@blueprint.get("/import", role="people")
 async def show_import() -> Response:
     return await _form_page()
 
 
-@blueprint.post("/import", role="admin", check="file")
+@blueprint.post("/import", role="people", check="file")
 async def preview() -> Response:
     """Receive the files, and show what importing them would do. Imports nothing."""
     try:
@@ -73,12 +73,12 @@ async def preview() -> Response:
     return redirect_to(f"/people/import/{found.id}")
 
 
-@blueprint.get("/import/<id>", role="admin")
+@blueprint.get("/import/<id>", role="people")
 async def show_preview(id: str) -> Response:
     return await _preview_page(id)
 
 
-@blueprint.post("/import/<id>", role="admin")
+@blueprint.post("/import/<id>", role="people")
 async def start(id: str) -> Response:
     try:
         job = await auth.services().people.imports.start(id, auth.actor())
@@ -89,7 +89,7 @@ async def start(id: str) -> Response:
     return redirect_to(f"/jobs/{job.id}")
 
 
-@blueprint.post("/export", role="admin")
+@blueprint.post("/export", role="people")
 async def export() -> Response:
     code = language.current().code
     return await export_response(auth.services(), code, by=auth.actor())

@@ -38,10 +38,10 @@ def check_pid(pid: str) -> str:
     return pid
 
 
-@blueprint.get("", role="guard")
+@blueprint.get("", role="register")
 async def people() -> Response:
     hub, query = auth.services(), read_query()
-    sees_numbers = auth.reaches(auth.user(), "admin")
+    sees_numbers = auth.reaches(auth.user(), "people")
     return await page(
         "people/people.html",
         people=await people_list(query, sees_numbers=sees_numbers),
@@ -54,20 +54,21 @@ async def people() -> Response:
     )
 
 
-@blueprint.get("/table", role="guard")
+@blueprint.get("/table", role="register")
 async def table() -> Response:
-    found = await people_list(read_query(), sees_numbers=auth.reaches(auth.user(), "admin"))
+    found = await people_list(read_query(), sees_numbers=auth.reaches(auth.user(), "people"))
     return await page("people/_people.html", people=found)
 
 
-@blueprint.get("/<pid>", role="guard")
+@blueprint.get("/<pid>", role="register")
 async def person(pid: str) -> Response:
     hub = auth.services()
     found = await hub.people.register.get(check_pid(pid))
-    # Numbers are shown in full to administrators who ask for it, which is logged.
-    is_full = request.args.get("numbers") == "full" and auth.reaches(auth.user(), "admin")
+    # Numbers are shown in full to who keeps the register and asks for it, which is logged.
+    is_full = request.args.get("numbers") == "full" and auth.reaches(auth.user(), "people")
     if is_full:
         await hub.people.register.note_numbers_shown([found], auth.actor())
+    sees_records = auth.reaches(auth.user(), "viewer")
     groups = {group.id: group for group in hub.people.groups.list()}
     return await page(
         "people/person.html",
@@ -81,24 +82,24 @@ async def person(pid: str) -> Response:
         changed_by=actor_text(found.changed_by),
         cameras=await cameras_of_person(found.pid),
         search_url=of_person(found.pid),
-        sightings=await make_cards(await _sightings(found)),
-        sighting_count=await _count_sightings(found),
+        sightings=await make_cards(await _sightings(found)) if sees_records else [],
+        sighting_count=await _count_sightings(found) if sees_records else None,
     )
 
 
-@blueprint.get("/cameras", role="guard")
+@blueprint.get("/cameras", role="register")
 async def all_cameras() -> Response:
     """How far each camera is; as a part of a page, its rows alone."""
     template = "people/_all_cameras.html" if wants_part() else "people/all_cameras.html"
     return await page(template, rows=await camera_bars())
 
 
-@blueprint.get("/undecided", role="guard")
+@blueprint.get("/undecided", role="register")
 async def undecided() -> Response:
     return await page("people/_undecided.html", undecided=undecided_cameras())
 
 
-@blueprint.get("/<pid>/cameras", role="guard")
+@blueprint.get("/<pid>/cameras", role="register")
 async def cameras(pid: str) -> Response:
     """The part of a person's page that follows the sync."""
     found = await auth.services().people.register.get(check_pid(pid))
@@ -107,14 +108,14 @@ async def cameras(pid: str) -> Response:
     )
 
 
-@blueprint.post("/<pid>/retry", role="guard")
+@blueprint.post("/<pid>/retry", role="register")
 async def retry(pid: str) -> Response:
     """Have all cameras try this person again."""
     await auth.services().people.sync.retry(None, check_pid(pid), by=auth.actor())
     return redirect_to(f"/people/{pid}?done=people-retried")
 
 
-@blueprint.get("/<pid>/photo", role="guard")
+@blueprint.get("/<pid>/photo", role="register")
 async def photo(pid: str) -> Response:
     """The photo as cameras are given it. Its address names the revision, so it may be kept."""
     data = await auth.services().people.register.photo(check_pid(pid))

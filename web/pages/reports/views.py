@@ -11,8 +11,16 @@ from quart import Blueprint, Response, request
 
 from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
-from hub.services.reports.report import REPORT_KINDS, Cell, Column, Report, ReportTable
+from hub.services.reports.report import (
+    REPORT_KINDS,
+    Cell,
+    Column,
+    Report,
+    ReportKind,
+    ReportTable,
+)
 from hub.services.reports.reports import Gates
+from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NotHere
@@ -79,12 +87,12 @@ class TableView(Struct, frozen=True, kw_only=True):
     newer: str
 
 
-@blueprint.get("", role="guard")
+@blueprint.get("", role="register")
 async def index() -> Response:
-    return redirect_to("/reports/captures")
+    return redirect_to(f"/reports/{reports_for(auth.user())[0]}")
 
 
-@blueprint.get("/<kind>", role="guard")
+@blueprint.get("/<kind>", role="register")
 async def one(kind: str) -> Response:
     form, hub = _form(kind), auth.services()
     query, cells = form.query, _cells(hub, pages=True)
@@ -102,7 +110,7 @@ async def one(kind: str) -> Response:
         period_title=period_title(query, period.first, period.days[-1].date),
         reports=[
             ReportLink(form.url(kind=one), report_name(one), one == query.kind)
-            for one in REPORT_KINDS
+            for one in reports_for(auth.user())
         ],
         periods=[
             ReportLink(form.url(period=one), gettext(labels.PERIODS[one]), one == query.period)
@@ -133,12 +141,12 @@ async def one(kind: str) -> Response:
     return response
 
 
-@blueprint.get("/<kind>.csv", role="guard")
+@blueprint.get("/<kind>.csv", role="register")
 async def as_csv(kind: str) -> Response:
     return await _file(kind, "csv")
 
 
-@blueprint.get("/<kind>.xlsx", role="guard")
+@blueprint.get("/<kind>.xlsx", role="register")
 async def as_xlsx(kind: str) -> Response:
     return await _file(kind, "xlsx")
 
@@ -173,7 +181,14 @@ def _form(kind: str) -> ReportForm:
     form = read_form(kind)
     if form is None:
         raise NotHere(gettext("There is no such report."))
+    if form.query.kind != "attendance":
+        auth.check_role(auth.user(), "guard")
     return form
+
+
+def reports_for(me: User) -> tuple[ReportKind, ...]:
+    """The reports that the user may see: without a guard's rights, attendance."""
+    return REPORT_KINDS if auth.reaches(me, "guard") else ("attendance",)
 
 
 def _groups(chosen: tuple[int, ...]) -> list[ReportGroup]:
@@ -184,7 +199,7 @@ def _groups(chosen: tuple[int, ...]) -> list[ReportGroup]:
 
 
 def _cell(cells: Cells, column: Column, cell: Cell) -> tuple[str, str]:
-    is_camera = column.kind == "camera" and cell is not None
+    is_camera = column.kind == "camera" and cell is not None and auth.reaches(auth.user(), "viewer")
     url = camera_name(auth.services(), str(cell)).url if is_camera else ""
     return cells.text(column, cell), url
 

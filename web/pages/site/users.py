@@ -12,7 +12,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.access.validation import ROLES as ROLE_CODES
+from hub.services.access.rights import ROLES as ROLE_CODES
 from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
@@ -115,6 +115,7 @@ def _role_choices() -> list[tuple[str, str, str]]:
     may = {
         "admin": gettext("Can do everything."),
         "guard": gettext("Works with records and cameras."),
+        "people": gettext("Keeps the register and sees attendance, nothing else."),
         "viewer": gettext("Views records, without the names of people on cameras."),
     }
     return [(role, gettext(ROLES[role]), may[role]) for role in ROLE_CODES]
