@@ -52,6 +52,7 @@ POST /account/password
 POST /account/sign-out-everywhere
 """
 _REGISTER = """
+GET /api/hub/v1/attendance-schedules
 GET /api/hub/v1/jobs/{job}
 POST /api/hub/v1/jobs/{job}/cancel
 GET /api/hub/v1/people
@@ -76,6 +77,7 @@ GET /reports/{kind}.csv
 GET /reports/{kind}.xlsx
 """
 _PEOPLE = """
+PUT /api/hub/v1/attendance-schedules
 GET /api/hub/v1/jobs/{job}/refused
 POST /api/hub/v1/people
 GET /api/hub/v1/people/export
@@ -98,6 +100,7 @@ GET /people/{pid}/edit
 POST /people/{pid}/edit
 GET /people/{pid}/remove
 POST /people/{pid}/remove
+POST /reports/attendance/schedules
 """
 _VIEWERS = """
 GET /alarms

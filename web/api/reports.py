@@ -21,6 +21,7 @@ from hub.services.reports.report import (
     ReportTable,
 )
 from hub.services.reports.reports import Gates, ReportQuery
+from hub.services.reports.schedules import MAX_SCHEDULES, Schedule
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import HubDetail
 from web.api.answers import Time
@@ -128,7 +129,8 @@ REPORT = Endpoint(
     summary="A report of a day, a week or a month",
     description=(
         "`captures`: by camera and hour, known faces and strangers; `attendance`: when each person "
-        "was first and last seen on each day; `plates`: in and out, and how long they stayed; "
+        "was first and last seen on each day, and with schedules who was late or absent; "
+        "`plates`: in and out, and how long they stayed; "
         "`alarms`: by type, with the time to acknowledgement, and who acknowledged them; "
         "`availability`: of the cameras, and their outages. Days are those of the site's time "
         "zone; a week begins on Monday. If a report takes longer than a minute, the answer is 503; "
@@ -142,17 +144,69 @@ REPORT = Endpoint(
 )
 
 
+class AttendanceSchedules(Struct, frozen=True, forbid_unknown_fields=True):
+    items: Annotated[list[Schedule], Meta(max_length=MAX_SCHEDULES)]
+
+
+_SCHEDULES = AttendanceSchedules(
+    [
+        Schedule(
+            departments=("Sales",),
+            days=(1, 2, 3, 4, 5),
+            start="08:00",
+            end="17:00",
+            grace_minutes=5,
+        ),
+        Schedule(days=(1, 2, 3, 4, 5, 6, 7), start="22:00", end="06:00"),
+    ]
+)
+GET_SCHEDULES = Endpoint(
+    method="GET",
+    path=f"{PREFIX}/attendance-schedules",
+    tag="Reports",
+    summary="The schedules of attendance",
+    answer_example=_SCHEDULES,
+    role="register",
+)
+PUT_SCHEDULES = Endpoint(
+    method="PUT",
+    path=f"{PREFIX}/attendance-schedules",
+    tag="Reports",
+    summary="Replace the schedules of attendance",
+    description=(
+        "With any, the report `attendance` has the table `shifts`: who came late, left early or "
+        "was absent, and for how long they stayed; and for a week or a month the table `totals`."
+    ),
+    body_example=_SCHEDULES,
+    answer_example=_SCHEDULES,
+    role="people",
+)
+
+
 def add_reports(routes: Routes, services: Services) -> None:
+    maker = services.reports.maker
+
+    async def get_attendance_schedules(call: Call[Nothing, Nothing]) -> AttendanceSchedules:
+        return AttendanceSchedules(list(maker.schedules()))
+
+    async def put_attendance_schedules(
+        call: Call[Nothing, AttendanceSchedules],
+    ) -> AttendanceSchedules:
+        await maker.put_schedules(call.body.items, by=call.caller.actor)
+        return AttendanceSchedules(list(maker.schedules()))
+
     async def report(call: Call[ReportParameters, Nothing]) -> ReportAnswer:
         query = _query(call.path["report"], call.query, services)
         if query.kind != "attendance" and not call.caller.may("guard"):
             raise NotAllowed("this report needs the role guard")
         try:
-            return _answer(await services.reports.maker.make(query, seconds=_WAIT_SECONDS))
+            return _answer(await maker.make(query, seconds=_WAIT_SECONDS))
         except NoSuchResource as error:
             raise BadParameter(str(error), field="group") from error
 
     routes.add(REPORT, report)
+    routes.add(GET_SCHEDULES, get_attendance_schedules)
+    routes.add(PUT_SCHEDULES, put_attendance_schedules)
 
 
 def _query(name: str, asked: ReportParameters, services: Services) -> ReportQuery:

@@ -1,10 +1,11 @@
-"""Attendance: when each person was first and last seen on each day."""
+"""Attendance: when each person was first and last seen on each day, and by schedules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import trio
 from msgspec import Struct
@@ -19,11 +20,21 @@ from hub.services.reports.report import (
     Chart,
     Progress,
     Report,
+    ReportTable,
     Series,
     table,
     yield_processor,
 )
-from hub.store.people.person_rows import PersonName
+from hub.services.reports.schedules import (
+    Member,
+    Outcome,
+    Schedule,
+    Shift,
+    by_department,
+    shift_on,
+)
+from hub.store.people.people import PersonFilter
+from hub.store.people.person_rows import PersonName, fold_text
 from hub.store.reports.sightings import (
     PersonKey,
     PersonSeen,
@@ -39,6 +50,37 @@ if TYPE_CHECKING:
 #: Names that are looked up at a time.
 _STEP = 500
 _Names = dict[PersonKey, tuple[str, str]]
+_Staff = dict[Schedule, list[Member]]
+_BLACKLIST, _NEVER = 2, 2**63 - 1
+_PERSON_COLUMNS: tuple[tuple[str, CellKind], ...] = (
+    ("name", "text"),
+    ("person", "person"),
+    ("department", "text"),
+)
+
+
+class _Totals(Struct, gc=False):
+    """What the shifts of a person come to."""
+
+    name: str
+    pid: str
+    department: str
+    shifts: int = 0
+    absent: int = 0
+    late: int = 0
+    early: int = 0
+    seconds: int = 0
+
+    def add(self, outcome: Outcome, late: int | None, early: int | None, seconds: int) -> None:
+        self.shifts += 1
+        self.absent += outcome == "absent"
+        self.late += late is not None
+        self.early += early is not None
+        self.seconds += seconds
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
 
 
 class _Seen(Struct, frozen=True):
@@ -54,19 +96,26 @@ async def report_attendance(
     register: PeopleRegister,
     period: Period,
     dids: Sequence[str] | None,
+    schedules: Sequence[Schedule],
+    zone: ZoneInfo,
     made_at: int,
     on_progress: Progress,
 ) -> Report:
-    """Return who was seen when, by any camera or by these.
+    """Return who was seen when, by any camera or by these, and how that is by the schedules.
 
-    A person is who the record names: by number, else by name. Strangers are left out.
+    A person is who the record names: by number, else by name. Strangers are left out, and who is
+    on the blacklist.
     """
+    blacklist, staff = await _register(register, schedules)
+    shifts = await _shift_tables(store, staff, period, zone, dids, made_at)
     seen: list[_Seen] = []
     kept = 0
     latest: dict[PersonKey, int] = {}
     for number, day in enumerate(period.days):
         if day.since <= made_at:
-            found = await _people_of(store, day, dids)
+            found = await _people_of(store, day.since, day.until, dids)
+            for pid in blacklist & found.keys():
+                del found[pid]
             for key, one in found.items():
                 latest[key] = max(one.seq, latest.get(key, 0))
             people = tuple(found.values()) if kept < MAX_ROWS else ()
@@ -92,19 +141,124 @@ async def report_attendance(
         "attendance",
         period,
         made_at,
-        (replace(listed, left_out=sum(one.count for one in seen) - len(listed.rows)),),
+        (
+            *shifts,
+            replace(listed, left_out=sum(one.count for one in seen) - len(listed.rows)),
+        ),
         (_chart(seen, period),),
     )
 
 
 async def _people_of(
-    store: Store, day: Day, dids: Sequence[str] | None
+    store: Store, since: int, until: int, dids: Sequence[str] | None
 ) -> dict[PersonKey, PersonSeen]:
     """Return whom the records of a day name, each person once."""
     found: dict[PersonKey, PersonSeen] = {}
-    for part in await store.read_part(partial(parts_of, day.since, day.until)):
-        await store.read_part(partial(add_people, found, part, day.since, day.until, dids))
+    for part in await store.read_part(partial(parts_of, since, until)):
+        await store.read_part(partial(add_people, found, part, since, until, dids))
     return found
+
+
+async def _register(
+    register: PeopleRegister, schedules: Sequence[Schedule]
+) -> tuple[set[PersonKey], _Staff]:
+    """Return who is on the blacklist, and of the others, whom each schedule is for."""
+    blacklist: set[PersonKey] = set()
+    staff: _Staff = {}
+    known = by_department(schedules)
+    matching = None if known else PersonFilter(category=_BLACKLIST)
+    after: str | None = None
+    while True:
+        page = await register.page(matching, after=after, limit=_STEP)
+        for one in page.items:
+            if one.category == _BLACKLIST:
+                blacklist.add(one.pid)
+            elif schedule := known.get(fold_text(one.department)) or known.get(""):
+                since = max(one.created_at, one.valid_from or 0)
+                until = _NEVER if one.valid_until is None else one.valid_until
+                member = Member(one.pid, one.name, one.department, since, until)
+                staff.setdefault(schedule, []).append(member)
+        if (after := page.next) is None:
+            return blacklist, staff
+
+
+async def _shift_tables(
+    store: Store,
+    staff: _Staff,
+    period: Period,
+    zone: ZoneInfo,
+    dids: Sequence[str] | None,
+    now: int,
+) -> list[ReportTable]:
+    """Return each shift of each person, and of more than a day what they come to."""
+    if not staff:
+        return []
+    rows: list[tuple[Cell, ...]] = []
+    totals: dict[str, _Totals] = {}
+    count = 0
+    for day in period.days:
+        of_day: list[tuple[Cell, ...]] = []
+        for schedule, members in staff.items():
+            shift = shift_on(day.date, schedule, zone)
+            if shift is None or shift.start > now:
+                continue
+            seen = await _people_of(store, shift.since, shift.until, dids)
+            of_day += await trio.to_thread.run_sync(_shift_rows, shift, members, seen, totals, now)
+        count += len(of_day)
+        rows += sorted(of_day, key=_by_name)[: MAX_ROWS - len(rows)]
+    columns: list[tuple[str, CellKind]] = [
+        ("day", "day"),
+        *_PERSON_COLUMNS,
+        ("start", "clock"),
+        ("end", "clock"),
+        ("first_seen", "clock"),
+        ("last_seen", "clock"),
+        ("late", "length"),
+        ("early", "length"),
+        ("hours", "length"),
+        ("outcome", "code"),
+    ]
+    tables = [replace(table("shifts", columns, rows), left_out=count - len(rows))]
+    if period.kind != "day":
+        columns = [
+            *_PERSON_COLUMNS,
+            ("shifts", "count"),
+            ("absent", "count"),
+            ("late_count", "count"),
+            ("early_count", "count"),
+            ("hours", "length"),
+        ]
+        summed = sorted((one.cells for one in totals.values()), key=lambda cells: cells[:2])
+        tables.insert(0, table("totals", columns, summed))
+    return tables
+
+
+def _shift_rows(
+    shift: Shift,
+    members: Sequence[Member],
+    seen: dict[PersonKey, PersonSeen],
+    totals: dict[str, _Totals],
+    now: int,
+) -> list[tuple[Cell, ...]]:
+    """Return the row of each person of a shift, and add it to theirs of `totals`. In a thread."""
+    rows: list[tuple[Cell, ...]] = []
+    for member in filter(shift.expects, members):
+        one = seen.get(member.pid)
+        first = None if one is None else moment_of(one.first, shift.since)[0]
+        last = None if one is None else moment_of(one.last, shift.since)[0]
+        count = 0 if one is None else one.count
+        outcome, late, early = shift.judge(count, first or 0, last or 0, now)
+        length = None if first is None or last is None else (last - first) // 1000
+        who = (member.name, member.pid, member.department)
+        times = (shift.start, shift.end, first, last, late, early, length)
+        rows.append((shift.date.isoformat(), *who, *times, outcome))
+        totals.setdefault(member.pid, _Totals(*who)).add(outcome, late, early, length or 0)
+    yield_processor()
+    return rows
+
+
+def _by_name(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    return row[1:3]
 
 
 async def _names(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,6 +24,7 @@ from hub.services.reports.captures import report_captures
 from hub.services.reports.periods import PeriodKind, period_of
 from hub.services.reports.plates import report_plates
 from hub.services.reports.report import Report, ReportKind
+from hub.services.reports.schedules import Schedule, check_schedules
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -35,7 +37,7 @@ _KEPT_SECONDS, _LASTING_SECONDS = 600.0, 20.0
 _MAX_KEPT, _MAX_WAITING = 6, 8
 #: Cells of all reports that are kept; about 100 bytes each.
 _MAX_CELLS = 400_000
-_GATES = "reports.gates"
+_GATES, _SCHEDULES = "reports.gates", "reports.schedules"
 #: Groups of one side of the gates.
 _MAX_GROUPS = 20
 
@@ -152,6 +154,21 @@ class ReportMaker:
         await self._store.settings.set(_GATES, msgspec.json.encode(gates).decode())
         await self._audit.add(by, "report.gates", _ids(gates.entrances) + " " + _ids(gates.exits))
 
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the schedules of attendance."""
+        text = self._store.settings.get(_SCHEDULES) or "[]"
+        try:
+            return msgspec.json.decode(text, type=tuple[Schedule, ...])
+        except msgspec.MsgspecError:
+            return ()
+
+    async def put_schedules(self, schedules: Sequence[Schedule], *, by: Actor) -> None:
+        """Replace the schedules, from the next report on. Raises BadParameter."""
+        check_schedules(schedules)
+        await self._store.settings.set(_SCHEDULES, msgspec.json.encode(schedules).decode())
+        self.forget()
+        await self._audit.add(by, "report.schedules", str(len(schedules)))
+
     def forget(self) -> None:
         """Drop the reports that are kept: make each again from what is stored now."""
         self._made.clear()
@@ -205,7 +222,9 @@ class ReportMaker:
                 return await report_captures(store, period, zone, now, on_progress)
             case "attendance":
                 dids = self._groups.dids_of(query.groups) if query.groups else None
-                return await report_attendance(store, self._people, period, dids, now, on_progress)
+                return await report_attendance(
+                    store, self._people, period, dids, self.schedules(), zone, now, on_progress
+                )
             case "plates":
                 entrances = self._groups.dids_of(query.gates.entrances)
                 exits = self._groups.dids_of(query.gates.exits)

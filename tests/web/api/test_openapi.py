@@ -47,6 +47,7 @@ from web.api.people.sync import RetryBody
 from web.api.records import answers
 from web.api.records.erasures import ErasureBody
 from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
+from web.api.reports import AttendanceSchedules
 from web.api.routes import Routes
 from web.api.targets.bodies import TargetBody, TargetPatch
 from web.app import create_app
@@ -187,7 +188,7 @@ async def test_the_examples_are_valid_requests_and_answers(
     bodies |= {NoteBody, SeqsBody, AlarmRules, PlateListBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
     bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody, PhotoSearchBody}
-    bodies |= {TargetBody, TargetPatch, RelayBody, SwitchBody}
+    bodies |= {TargetBody, TargetPatch, RelayBody, SwitchBody, AttendanceSchedules}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

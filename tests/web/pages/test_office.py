@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
+from hub.services.reports.schedules import Schedule
 from hub.store.jobs.jobs import JobKind
 from hub.store.people.person_rows import PersonChange
 from hub.wire.uploads.records import FaceDetail
@@ -127,3 +128,45 @@ async def test_its_stream_tells_what_to_refresh_and_no_record(
             assert change["key"] == ""
             if change["kind"] == "person":
                 break
+
+
+async def test_it_sets_the_schedules_of_attendance(hub: PageSite, office: Photographer) -> None:
+    await add_ann(hub)
+    await office.get("/reports/attendance")
+    wrong = {"day-0": ["1", "3"], "start-0": "08:00", "end-0": "08:00", "grace-0": "5"}
+    await office.send("/reports/attendance/schedules", **wrong)
+    assert office.response.status_code == 400
+    assert "Schedule 1: Enter when it starts and ends, at different times." in office.text
+    assert 'value="08:00"' in office.text
+    await office.send("/reports/attendance/schedules", **{**wrong, "end-0": "17:00"})
+    assert office.goes_to.startswith("/reports/attendance?")
+    assert hub.services.reports.maker.schedules() == (
+        Schedule(days=(1, 3), start="08:00", end="17:00", grace_minutes=5),
+    )
+    await office.get("/reports/attendance?period=week")
+    assert "By schedule" in office.text
+    audited = await hub.services.core.audit.newest()
+    assert (audited[0].who, audited[0].action) == ("user people", "report.schedules")
+    for path in ("csv", "xlsx"):
+        await office.get(f"/reports/attendance.{path}")
+        assert office.response.status_code == 200
+    await office.send("/reports/attendance/schedules")
+    assert hub.services.reports.maker.schedules() == ()
+
+
+async def test_what_is_no_schedule_is_refused_with_its_place(office: Photographer) -> None:
+    await office.get("/reports/attendance")
+    good = {"day": "1", "start": "08:00", "end": "17:00", "grace": "0", "departments": "A、B"}
+    for name, value, text in (
+        ("day", "8", "Select at least one day."),
+        ("start", "8", "Enter when it starts"),
+        ("end", "", "Enter when it starts"),
+        ("grace", "-1", "The grace can be"),
+        ("grace", "241", "The grace can be"),
+        ("departments", "x" * 129, "Each department"),
+        ("departments", ",".join(map(str, range(51))), "Each department"),
+    ):
+        fields = {f"{key}-0": text for key, text in {**good, name: value}.items()}
+        await office.send("/reports/attendance/schedules", **fields)
+        assert office.response.status_code == 400, name
+        assert f"Schedule 1: {text}" in office.text

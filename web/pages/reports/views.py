@@ -9,6 +9,7 @@ import trio
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
+from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
 from hub.services.reports.report import (
@@ -20,6 +21,7 @@ from hub.services.reports.report import (
     ReportTable,
 )
 from hub.services.reports.reports import Gates
+from hub.services.reports.schedules import MAX_SCHEDULES
 from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
@@ -35,6 +37,13 @@ from web.pages.reports.form import (
     read_form,
     read_groups,
     report_name,
+)
+from web.pages.reports.schedules import (
+    ScheduleRow,
+    describe_fault,
+    read_rows,
+    read_schedules,
+    schedule_rows,
 )
 from web.pages.shown.camera_names import camera_name
 
@@ -94,6 +103,10 @@ async def index() -> Response:
 
 @blueprint.get("/<kind>", role="register")
 async def one(kind: str) -> Response:
+    return await _page(kind, schedule_rows(auth.services().reports.maker.schedules()))
+
+
+async def _page(kind: str, schedules: list[ScheduleRow], fault: str = "") -> Response:
     form, hub = _form(kind), auth.services()
     query, cells = form.query, _cells(hub, pages=True)
     period = period_of(query.period, query.day, cells.zone)
@@ -105,6 +118,11 @@ async def one(kind: str) -> Response:
     now = int(hub.core.clock.likely_time() * 1000)
     response = await page(
         "reports/report.html",
+        status=400 if fault else 200,
+        schedules=schedules,
+        schedule_fault=fault,
+        weekdays=list(enumerate(language.current().weekdays(), 1)),
+        most_schedules=MAX_SCHEDULES,
         form=form,
         title=report_name(query.kind),
         period_title=period_title(query, period.first, period.days[-1].date),
@@ -175,6 +193,18 @@ async def gates() -> Response:
     chosen = Gates(read_groups(form.getlist("in"), known), read_groups(form.getlist("out"), known))
     await hub.reports.maker.choose_gates(chosen, by=auth.actor())
     return redirect_to(_form("plates").url())
+
+
+@blueprint.post("/attendance/schedules", role="people")
+async def save_schedules() -> Response:
+    """Replace the schedules of attendance."""
+    rows = read_rows(await request.form)
+    try:
+        schedules = read_schedules(rows)
+        await auth.services().reports.maker.put_schedules(schedules, by=auth.actor())
+    except BadParameter as error:
+        return await _page("attendance", rows, describe_fault(error))
+    return redirect_to(_form("attendance").url())
 
 
 def _form(kind: str) -> ReportForm:

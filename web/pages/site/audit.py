@@ -121,6 +121,7 @@ ACTIONS = {
     "report.delivery": N_("Changed the morning reports:"),
     "report.sent": N_("Sent the reports of the day before:"),
     "report.gates": N_("Chose the entrances and exits of reports"),
+    "report.schedules": N_("Changed the schedules of attendance; number now:"),
     "target.add": N_("Added the target"),
     "target.set": N_("Changed the target"),
     "target.remove": N_("Removed the target"),
