@@ -42,7 +42,7 @@ def list_alarms(
     as_json: bool,
 ) -> None:
     """List alarms, the oldest first."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.alarms import ActiveAlarms
 
@@ -50,11 +50,8 @@ def list_alarms(
         found = execute(data_dir, ActiveAlarms())
     else:
         found = list(_pages(data_dir, state))
-    if as_json:
-        print_json([_fields(one) for one in found])
-    else:
-        head = ("ALARM", "SEVERITY", "STATE", "KIND", "COUNT", "LAST", "CAMERAS", "ABOUT")
-        print_table(head, [_cells(one) for one in found])
+    head = ("ALARM", "SEVERITY", "STATE", "KIND", "COUNT", "LAST", "CAMERAS", "ABOUT")
+    print_list(found, head, _cells, as_json=as_json, shown=_fields)
 
 
 @alarm.command("ack")

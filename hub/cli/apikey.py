@@ -33,27 +33,20 @@ def add(data_dir: Path, name: str, read_only: bool, targets: bool) -> None:
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the keys, without their secrets."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.access import ListApiKeys
 
     keys = execute(data_dir, ListApiKeys())
-    if as_json:
-        print_json(keys)
-    else:
-        print_table(
-            ("APPID", "NAME", "MAY", "SINCE", "LAST USED"),
-            [
-                (
-                    k.appid,
-                    k.name,
-                    "read" if k.read_only else "all" if k.targets else "change",
-                    k.created_at,
-                    k.last_used_at or "never",
-                )
-                for k in keys
-            ],
-        )
+    print_list(
+        keys,
+        ("APPID", "NAME", "MAY", "SINCE", "LAST USED"),
+        lambda k: (
+            *(k.appid, k.name, "read" if k.read_only else "all" if k.targets else "change"),
+            *(k.created_at, k.last_used_at or "never"),
+        ),
+        as_json=as_json,
+    )
 
 
 @apikey.command("remove")

@@ -32,16 +32,15 @@ def audit(data_dir: Path, as_json: bool, limit: int, before: int | None) -> None
     """Show who changed what, the newest first."""
     from itertools import islice
 
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import list_api
 
     most = min(limit, _MAX_PAGE)
     found = list_api(data_dir, "audit", next_is="before", order="desc", before=before, limit=most)
     entries = list(islice(found, limit))
-    if as_json:
-        print_json(entries)
-    else:
-        print_table(
-            ("ID", "TIME", "WHO", "FROM", "ACTION", "TARGET"),
-            [(str(e["id"]), *(e[name] for name in _SHOWN)) for e in entries],
-        )
+    print_list(
+        entries,
+        ("ID", "TIME", "WHO", "FROM", "ACTION", "TARGET"),
+        lambda e: (str(e["id"]), *(e[name] for name in _SHOWN)),
+        as_json=as_json,
+    )

@@ -34,17 +34,16 @@ def add(data_dir: Path, name: str, dids: tuple[str, ...]) -> None:
 @data_option()
 def list_groups(data_dir: Path, as_json: bool) -> None:
     """List the groups by name."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import call_api
 
     found = call_api(data_dir, "GET", "groups")["items"]
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("GROUP", "NAME", "CAMERAS"),
-            [(str(one["id"]), one["name"], " ".join(one["dids"])) for one in found],
-        )
+    print_list(
+        found,
+        ("GROUP", "NAME", "CAMERAS"),
+        lambda one: (str(one["id"]), one["name"], " ".join(one["dids"])),
+        as_json=as_json,
+    )
 
 
 @group.command("set")

@@ -32,14 +32,12 @@ def hold() -> None:
 @data_option()
 def list_holds(data_dir: Path, as_json: bool) -> None:
     """List the holds, the newest first."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import list_api
 
     found = list(list_api(data_dir, "holds", limit=1000))
-    if as_json:
-        print_json(found)
-    else:
-        print_table(("HOLD", "RECORDS", "UNTIL", "STATE", "BY", "REASON"), map(_cells, found))
+    head = ("HOLD", "RECORDS", "UNTIL", "STATE", "BY", "REASON")
+    print_list(found, head, _cells, as_json=as_json)
 
 
 @hold.command("add")

@@ -6,13 +6,16 @@ Control characters, which a terminal obeys, are removed: the text may come from 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 from unicodedata import east_asian_width
 
 import click
 import msgspec
 
 from hub.folding import visible
+
+T = TypeVar("T")
 
 
 def print_json(value: object) -> None:
@@ -24,6 +27,21 @@ def print_json(value: object) -> None:
 
 def print_line(text: str, *, err: bool = False) -> None:
     click.echo(visible(text.rstrip()), err=err)
+
+
+def print_list(
+    items: Iterable[T],
+    head: Sequence[str],
+    cells: Callable[[T], Sequence[str]],
+    *,
+    as_json: bool,
+    shown: Callable[[T], object] = lambda item: item,
+) -> None:
+    """Print a table with a row of `cells` for each item, or a list of what is `shown` of each."""
+    if as_json:
+        print_json([shown(item) for item in items])
+    else:
+        print_table(head, map(cells, items))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

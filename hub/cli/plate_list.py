@@ -60,20 +60,16 @@ def add(
 @data_option()
 def list_lists(data_dir: Path, as_json: bool) -> None:
     """List the lists; with --json, also their plates."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import call_api
 
     found = call_api(data_dir, "GET", "plate-lists")["items"]
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("LIST", "SEVERITY", "PLATES", "NAME"),
-            [
-                (str(one["id"]), one["severity"], str(len(one["entries"])), one["name"])
-                for one in found
-            ],
-        )
+    print_list(
+        found,
+        ("LIST", "SEVERITY", "PLATES", "NAME"),
+        lambda one: (str(one["id"]), one["severity"], str(len(one["entries"])), one["name"]),
+        as_json=as_json,
+    )
 
 
 @plate_list.command("set")

@@ -96,18 +96,17 @@ def sign_out(data_dir: Path, name: str) -> None:
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the users."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.access import ListUsers
 
     users = execute(data_dir, ListUsers())
-    if as_json:
-        print_json(users)
-    else:
-        print_table(
-            ("NAME", "ROLE", "STATE", "SINCE"),
-            [(u.name, u.role, "enabled" if u.enabled else "disabled", u.created_at) for u in users],
-        )
+    print_list(
+        users,
+        ("NAME", "ROLE", "STATE", "SINCE"),
+        lambda u: (u.name, u.role, "enabled" if u.enabled else "disabled", u.created_at),
+        as_json=as_json,
+    )
 
 
 @user.command("remove")

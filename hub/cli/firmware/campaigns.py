@@ -38,15 +38,13 @@ def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> N
 @data_option()
 def campaigns(data_dir: Path, as_json: bool) -> None:
     """List the campaigns."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.firmware import ListCampaigns
 
     found = execute(data_dir, ListCampaigns())
-    if as_json:
-        print_json(with_times(found))
-    else:
-        print_table(("CAMPAIGN", "RELEASE", "VERSION", "STATE", "DONE"), map(_summary, found))
+    head = ("CAMPAIGN", "RELEASE", "VERSION", "STATE", "DONE")
+    print_list(found, head, _summary, as_json=as_json, shown=with_times)
 
 
 @click.command("campaign")
@@ -95,15 +93,13 @@ def stop(data_dir: Path, campaign: int) -> None:
 @data_option()
 def downloads(data_dir: Path, as_json: bool) -> None:
     """List the downloads of firmware files, newest first."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.firmware import ListDownloads
 
     found = execute(data_dir, ListDownloads())
-    if as_json:
-        print_json(with_times(found))
-    else:
-        print_table(("DID", "FILE", "STARTED", "ENDED", "BYTES", "OF"), map(_download_cells, found))
+    head = ("DID", "FILE", "STARTED", "ENDED", "BYTES", "OF")
+    print_list(found, head, _download_cells, as_json=as_json, shown=with_times)
 
 
 COMMANDS: tuple[click.Command, ...] = (give, campaigns, campaign, pause, resume, stop, downloads)

@@ -93,17 +93,13 @@ def add(
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the releases."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.firmware import ListReleases
 
     releases = execute(data_dir, ListReleases())
-    if as_json:
-        print_json(with_times(releases))
-    else:
-        print_table(
-            ("RELEASE", "CODE", "VERSION", "DATE", "FILES", "REPORTS"), map(_cells, releases)
-        )
+    head = ("RELEASE", "CODE", "VERSION", "DATE", "FILES", "REPORTS")
+    print_list(releases, head, _cells, as_json=as_json, shown=with_times)
 
 
 @click.command("remove")

@@ -72,7 +72,7 @@ def list_people(
     as_json: bool,
 ) -> None:
     """List the people by pid. With --json, personal numbers are shown, which is audited."""
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import list_api
 
     found = list_api(
@@ -86,11 +86,8 @@ def list_people(
         masked="false" if as_json or q else "true",
         limit=1000,
     )
-    if as_json:
-        print_json(list(found))
-    else:
-        head = ("PID", "NAME", "CATEGORY", "WORK NUMBER", "PHOTO", "GROUPS")
-        print_table(head, map(_cells, found))
+    head = ("PID", "NAME", "CATEGORY", "WORK NUMBER", "PHOTO", "GROUPS")
+    print_list(found, head, _cells, as_json=as_json)
 
 
 @person.command("show")

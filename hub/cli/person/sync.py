@@ -59,27 +59,21 @@ def sync(
 
 
 def _show_person(data_dir: Path, pid: str, *, as_json: bool) -> None:
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import call_api
 
     found = call_api(data_dir, "GET", "people", pid, "sync")["items"]
-    if as_json:
-        print_json(found)
-    else:
-        print_table(("DID", "STATE", "CODE", "ANSWER"), map(_person_cells, found))
+    print_list(found, ("DID", "STATE", "CODE", "ANSWER"), _person_cells, as_json=as_json)
 
 
 def _show_devices(data_dir: Path, *, as_json: bool) -> None:
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_list
     from hub.cli.requests import execute
     from hub.process.control.people_sync import ListSync
 
     found = execute(data_dir, ListSync())
-    if as_json:
-        print_json([one.people for one in found])
-        return
     head = ("DID", "NAME", "STATE", "SHOULD", "IS", "PENDING", "FAILED", "UNKNOWN")
-    print_table(head, map(_device_cells, found))
+    print_list(found, head, _device_cells, as_json=as_json, shown=lambda one: one.people)
 
 
 def _person_cells(one: dict[str, Any]) -> tuple[str, ...]:
