@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.services.audit import COMMAND_LINE
+from hub.services.forwarding.site_state import SiteState
 from hub.store.targets.target import Selection
 from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.mqtt.conftest import MqttForwarding, event, open_mqtt_forwarding
@@ -101,9 +103,10 @@ async def test_devices_and_entities_are_as_documented(shown: Shown) -> None:
     hub = await shown.device(shown.id("binary_sensor", "", "status"))
     assert hub["via"] is None
     assert hub["entities"] == [
-        shown.id("binary_sensor", "", "alarm"),
-        shown.id("binary_sensor", "", "status"),
+        *(shown.id("binary_sensor", "", part) for part in ("alarm", "problem", "status")),
         shown.id("button", "", "acknowledge"),
+        *(shown.id("sensor", "", part) for part in ("cameras", "disk", "refused", "version")),
+        shown.id("update", "", "update"),
     ]
     for did, name in (("1", "Gate"), ("2", "Door")):
         camera = await shown.device(shown.id("binary_sensor", did, "online"))
@@ -144,6 +147,30 @@ async def test_states_follow_what_happens(shown: Shown) -> None:
     assert await shown.until("binary_sensor", "2", "alarm", "off")
     await shown.forwarding.hub.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
     await shown.until("binary_sensor", "1", "alarm", "off")
+
+
+async def test_the_hub_shows_how_it_is(shown: Shown) -> None:
+    await shown.add()
+    (teller,) = shown.forwarding.targets.state_tellers()
+    state = SiteState(at=datetime(2026, 12, 2, tzinfo=UTC), version="1.2", cameras_offline=2)
+    await teller.tell(state)
+    await shown.until("sensor", "", "version", "1.2")
+    await shown.until("sensor", "", "cameras", "2")
+    # What the hub does not know.
+    assert await shown.until("sensor", "", "disk", "unknown")
+    assert await shown.until("binary_sensor", "", "problem", "off")
+    assert await shown.until("update", "", "update", "off")
+    problems = ("disk-low", "backup-overdue")
+    await teller.tell(replace(state, disk_free=7, problems=problems, update_version="1.3"))
+    await shown.until("update", "", "update", "on")
+    await shown.until("binary_sensor", "", "problem", "on")
+    assert await shown.until("sensor", "", "disk", "7")
+    problem = await shown.home.entity(shown.id("binary_sensor", "", "problem"))
+    update = await shown.home.entity(shown.id("update", "", "update"))
+    assert problem is not None
+    assert problem["attributes"]["problems"] == list(problems)
+    assert update is not None
+    assert update["attributes"]["latest_version"] == "1.3"
 
 
 async def test_buttons_restart_and_acknowledge(shown: Shown) -> None:
