@@ -44,9 +44,11 @@ the device interface (D5), `status` the HTTP status on the integrator API.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from hub.reasons import Reason
+
+T = TypeVar("T")
 
 OK = 200
 
@@ -201,6 +203,13 @@ class Missing(NoSuchResource):
     def __init__(self, kind: MissingKind, **facts: object) -> None:
         super().__init__(MISSING[kind] % facts)
         self.kind, self.facts = kind, facts
+
+
+def existing(found: T | None, kind: MissingKind, **facts: object) -> T:
+    """Return what was found. Raises Missing if that is nothing."""
+    if found is None:
+        raise Missing(kind, **facts)
+    return found
 
 
 class TooManyRequests(HubError):

@@ -15,8 +15,8 @@ from hub.errors import (
     AlreadyExists,
     BadParameter,
     CannotStoreNow,
-    Missing,
     TooManyRequests,
+    existing,
 )
 from hub.live.pending_devices import PendingDevice, PendingDevices
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
@@ -241,18 +241,13 @@ class Enrolment:
     def _waiting_of(self, sn: str) -> PendingDevice:
         if self._store.devices.by_sn(sn) is not None:
             raise AlreadyExists(f"{sn} is already enrolled", field="sn")
-        waiting = self._pending.find(sn)
-        if waiting is None:
-            raise Missing("waiting device", sn=sn)
-        return waiting
+        return existing(self._pending.find(sn), "waiting device", sn=sn)
 
     def _last_failure(self, sn: str) -> PendingDevice:
         """Return the last failed connect of a device, enrolled or not."""
         device = self._store.devices.by_sn(sn)
         waiting = self._pending.failure(device.did) if device else self._pending.find(sn)
-        if waiting is None:
-            raise Missing("waiting device", sn=sn)
-        return waiting
+        return existing(waiting, "waiting device", sn=sn)
 
     def _keys_for(self, sn: str, key: str | None) -> tuple[str, ...]:
         if key is not None:

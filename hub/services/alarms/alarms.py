@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, Missing
+from hub.errors import BadParameter, existing
 from hub.live.feed import Change
 from hub.services.audit import Actor
 from hub.services.changes import undoes_nothing
@@ -71,10 +71,7 @@ class RaisedAlarms:
 
     async def get(self, seq: int) -> Alarm:
         """Return an alarm. Raises NoSuchResource."""
-        found = await self._alarms.get(seq)
-        if found is None:
-            raise Missing("alarm", seq=seq)
-        return found
+        return existing(await self._alarms.get(seq), "alarm", seq=seq)
 
     async def history(self, seq: int) -> tuple[AlarmStep, ...]:
         """Return the steps of an alarm, the oldest first. Raises NoSuchResource."""

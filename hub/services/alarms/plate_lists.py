@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, Missing
+from hub.errors import BadParameter, existing
 from hub.live.feed import Change
 from hub.services.alarms.rules import AlarmRules
 from hub.services.audit import Actor
@@ -35,10 +35,7 @@ class PlateLists:
 
     def get(self, id: int) -> PlateList:
         """Return a list. Raises NoSuchResource."""
-        found = self._lists.get(id)
-        if found is None:
-            raise Missing("plate list", id=id)
-        return found
+        return existing(self._lists.get(id), "plate list", id=id)
 
     async def add(self, new: NewPlateList, by: Actor) -> PlateList:
         """Add a list. Raises BadParameter, AlreadyExists for its name."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from hub.errors import BadParameter, DeviceRefused, HubError, Missing, NoSuchPath, NoSuchResource
+from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchPath, NoSuchResource, existing
 from hub.log import limited
 from hub.services.commands.calls import Commands
 from hub.store.media.pictures import StoredPicture
@@ -68,9 +68,7 @@ class DeviceFiles:
         """
         if _UPWARDS.search(path) or not path.isprintable():
             raise BadParameter("a path that a device gives is expected", field="path")
-        device = self._store.devices.by_did(did)
-        if device is None:
-            raise Missing("device", did=did)
+        device = existing(self._store.devices.by_did(did), "device", did=did)
         where = PicturePath(did, device.sn, path)
         while (fetch := self._fetches.get(where)) is not None:
             await fetch.ended.wait()

@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, CannotStoreNow, Missing, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, existing
 from hub.store.tables.device_capabilities import CapabilityRow, CapabilitySource
 from hub.store.tables.table import Saving
 from hub.wire.commands.capabilities import (
@@ -135,9 +135,7 @@ class CameraCapabilities:
             raise BadParameter("no such part", field="part")
         if value is not None and value not in PARTS[part]:
             raise BadParameter(f"one of {', '.join(PARTS[part])}", field="value")
-        device = self._store.devices.by_did(did)
-        if device is None:
-            raise Missing("device", did=did)
+        device = existing(self._store.devices.by_did(did), "device", did=did)
         async with self._lock(did):
             rows = {row.part: row for row in self._store.capabilities.of(did)}
             rows[part] = replace(rows.get(part, CapabilityRow(part=part)), override=value)

@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import Missing
+from hub.errors import existing
 from hub.live.frame_ring import (
     ConnectionEnded,
     Direction,
@@ -112,9 +112,7 @@ class Trace:
         return _Source(device.sn, device.ip or "")
 
     def _pending_source(self, sn: str) -> _Source:
-        waiting = self._pending.find(sn)
-        if waiting is None:
-            raise Missing("waiting device", sn=sn)
+        waiting = existing(self._pending.find(sn), "waiting device", sn=sn)
         return _Source(sn, waiting.attempt.address)
 
     def _frames_of(self, source: _Source, after: int) -> list[TracedFrame]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, ClientTooOld, Missing, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource, existing
 from hub.live.feed import Change
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaign_views import (
@@ -221,10 +221,7 @@ class Campaigns:
         return self.campaign(id)
 
     def _stored(self, id: int) -> StoredCampaign:
-        campaign = self._rows.get(id)
-        if campaign is None:
-            raise Missing("campaign", id=id)
-        return campaign
+        return existing(self._rows.get(id), "campaign", id=id)
 
     def _check_not_in_campaign(self, did: str) -> None:
         self._devices.device(did)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hub.errors import BadParameter, HubError, Missing, TooLarge
+from hub.errors import BadParameter, HubError, TooLarge, existing
 from hub.live.feed import Change
 from hub.services.disk_space import GB, DiskSpace
 from hub.services.firmware.release_validation import check_release, read_date
@@ -106,10 +106,7 @@ class Releases:
 
     def get(self, id: int) -> Release:
         """Return one release. Raises NoSuchResource."""
-        release = self._rows.release(id)
-        if release is None:
-            raise Missing("release", id=id)
-        return release
+        return existing(self._rows.release(id), "release", id=id)
 
     async def add(self, new: NewRelease) -> Release:
         """Add a release of stored files. Raises BadParameter that names the field."""

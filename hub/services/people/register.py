@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, HubError, Missing
+from hub.errors import BadParameter, HubError, existing
 from hub.live.feed import Change, of_kinds
 from hub.log import limited
 from hub.services.audit import Actor
@@ -87,18 +87,14 @@ class PeopleRegister:
     async def get(self, pid: str) -> Person:
         """Return a person. Raises NoSuchResource."""
         canonical = canonical_pid(pid)
-        person = None if canonical is None else await self._people.get(canonical)
-        if person is None:
-            raise Missing("person", pid=pid[:20])
-        return person
+        found = None if canonical is None else await self._people.get(canonical)
+        return existing(found, "person", pid=pid[:20])
 
     async def photo(self, pid: str) -> bytes:
         """Return the JPEG that cameras are given. Raises NoSuchResource."""
         canonical = canonical_pid(pid)
-        jpeg = None if canonical is None else await self._people.photo(canonical)
-        if jpeg is None:
-            raise Missing("photo", pid=pid[:20])
-        return jpeg
+        found = None if canonical is None else await self._people.photo(canonical)
+        return existing(found, "photo", pid=pid[:20])
 
     async def page(
         self, matching: PersonFilter | None = None, *, after: str | None = None, limit: int = 100

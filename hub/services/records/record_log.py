@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub import metrics
-from hub.errors import Missing, TooManyRequests
+from hub.errors import Missing, TooManyRequests, existing
 from hub.live.feed import Subscription, Wakeup
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 from hub.store.records.record_filter import RecordFilter
@@ -135,10 +135,7 @@ class RecordQueries:
 
     async def get(self, seq: int) -> Record:
         """Return one record. Raises NoSuchResource."""
-        record = await self._store.records.get(seq)
-        if record is None:
-            raise Missing("record", seq=seq)
-        return record
+        return existing(await self._store.records.get(seq), "record", seq=seq)
 
     async def some(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return those of these records that are there, by seq."""
@@ -146,10 +143,7 @@ class RecordQueries:
 
     async def picture(self, seq: int, name: str) -> StoredPicture:
         """Return a picture of a record by its name. Raises NoSuchResource."""
-        picture = await self._store.pictures.read(seq, name)
-        if picture is None:
-            raise Missing("picture", name=name, seq=seq)
-        return picture
+        return existing(await self._store.pictures.read(seq, name), "picture", name=name, seq=seq)
 
     async def open_picture(self, seq: int, name: str) -> StoredPicture | PictureInPieces:
         """Return a picture as `picture` does; a large one in pieces. Raises NoSuchResource."""

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from hub.errors import Missing
+from hub.errors import existing
 from hub.store.rows import Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import clamp, secure_deletion
 from hub.store.tables.table import Table
@@ -210,10 +210,7 @@ class JobTable(Table[None]):
     async def get(self, id: int) -> Job:
         """Return a job. Raises NoSuchResource."""
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
-        job = None if row is None else _rows.read(row, self._damaged)
-        if job is None:
-            raise Missing("job", id=id)
-        return job
+        return existing(None if row is None else _rows.read(row, self._damaged), "job", id=id)
 
     async def newest(
         self, kind: JobKind | None = None, before: int | None = None, limit: int = 100

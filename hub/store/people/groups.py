@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, Missing
+from hub.errors import AlreadyExists, BadParameter, Missing, existing
 from hub.store.people.person_rows import fold_text
 from hub.store.rows import RowReader
 from hub.store.sqlite.sql import one
@@ -67,7 +67,7 @@ class CameraGroupTable(MemoryTable[int, CameraGroup]):
 
     def get(self, id: int) -> CameraGroup:
         """Return a group. Raises NoSuchResource."""
-        return _existing(self._rows, id)
+        return existing(self._rows.get(id), "group", id=id)
 
     def of_device(self, did: str) -> tuple[CameraGroup, ...]:
         """Return the groups that a camera is in, by name."""
@@ -99,7 +99,7 @@ class CameraGroupTable(MemoryTable[int, CameraGroup]):
 
         def job(connection: sqlite3.Connection) -> CameraGroup:
             known = {group.id: group for group in self._load(connection)}
-            group = _existing(known, id)
+            group = existing(known.get(id), "group", id=id)
             if name is not UNSET:
                 _check_name(name, [one for one in known.values() if one.id != id])
                 connection.execute(_RENAME, (name, id))
@@ -112,19 +112,13 @@ class CameraGroupTable(MemoryTable[int, CameraGroup]):
 
     async def remove(self, id: int) -> None:
         """Remove a group; its cameras and its people stay. Raises NoSuchResource."""
-        _existing(self._rows, id)
+        self.get(id)
         await self._remove_one(id, _REMOVE, Missing("group", id=id))
 
     def forget_device(self, did: str) -> None:
         for group in tuple(self._rows.values()):
             if did in group.dids:
                 self._put(replace(group, dids=tuple(one for one in group.dids if one != did)))
-
-
-def _existing(groups: Mapping[int, CameraGroup], id: int) -> CameraGroup:
-    if (group := groups.get(id)) is None:
-        raise Missing("group", id=id)
-    return group
 
 
 def _check_name(name: str, others: Iterable[CameraGroup]) -> None:

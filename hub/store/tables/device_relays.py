@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from hub.errors import Missing
+from hub.errors import existing
 from hub.store.rows import RowReader, as_flag
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import KeyedTable, RowSource
@@ -92,9 +92,7 @@ class RelayTable(KeyedTable[str, SealedRelay]):
 
     def password(self, did: str) -> str:
         """Return the password for the camera's HTTP. Raises NoSuchResource."""
-        sealed = self._rows.get(did)
-        if sealed is None:
-            raise Missing("relay", did=did)
+        sealed = existing(self._rows.get(did), "relay", did=did)
         return self._engine.box.open(sealed.password, _context(sealed.relay))
 
     async def put(self, relay: DeviceRelay, password: str, sn: str) -> None:

@@ -15,8 +15,8 @@ from hub.errors import (
     BadParameter,
     DeviceBusy,
     DeviceOffline,
-    Missing,
     TooManyRequests,
+    existing,
 )
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
@@ -199,10 +199,7 @@ class Relays:
         self._busy.add(did)
 
     def _existing(self, did: str) -> DeviceRelay:
-        relay = self.get(did)
-        if relay is None:
-            raise Missing("relay", did=did)
-        return relay
+        return existing(self.get(did), "relay", did=did)
 
     async def _checked(self, device: Device, settings: RelaySettings) -> DeviceRelay:
         """Return the relay that settings describe, without a certificate. Raises BadParameter."""

@@ -8,8 +8,8 @@ from hub.errors import (
     BadParameter,
     DeviceBusy,
     DeviceOffline,
-    Missing,
     TooManyRequests,
+    existing,
 )
 from hub.services.camera_functions.relays.faults import RelayFault
 from hub.services.devices.views import DeviceView
@@ -46,9 +46,7 @@ async def switch(did: int) -> Response:
 def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
     """Return a camera and its relay. Raises NoSuchResource, also if none is set up."""
     device = get_camera(did)
-    relay = auth.services().cameras.relays.get(device.did)
-    if relay is None:
-        raise Missing("relay", did=device.did)
+    relay = existing(auth.services().cameras.relays.get(device.did), "relay", did=device.did)
     return device, relay
 
 
