@@ -22,7 +22,7 @@ from web.pages.labels import WAITING
 from web.pages.site.setting_forms import form_of
 
 ROOT = Path(__file__).parent.parent
-FILES = (ROOT / "README.md", ROOT / ".github/SECURITY.md", *sorted(ROOT.glob("docs/**/*.md")))
+FILES = (ROOT / "README.md", *sorted(ROOT.glob(".github/*.md")), *sorted(ROOT.glob("docs/**/*.md")))
 
 
 def name_of(file: Path) -> str:
