@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.central.months import bounds_of
+from hub.errors import StartFault
+from hub.services.forwarding.nats.address import HUB_NAME
 
 #: A stream may give what was erased again for so long.
 _ERASURES_KEPT = timedelta(days=90)
@@ -19,6 +21,9 @@ SELECT part.relid::regclass::text FROM pg_partition_tree('sitehub.record') AS pa
 ORDER BY level
 """
 _TABLE = re.compile(r"sitehub\.record_(?P<year>\d{4})_(?P<month>\d\d)(_(?P<day>\d\d))?", re.ASCII)
+#: Folders of pictures, and what is in them.
+_PLACE = re.compile(rf"{HUB_NAME}/[0-9a-f]{{1,64}}(/\d+)?", re.ASCII)
+_PICTURE = re.compile(r"\d+-[\w-]+\.\w+", re.ASCII)
 _OLD = {
     "records": "DELETE FROM sitehub.record_other WHERE stored_at < %s",
     "alarms": "DELETE FROM sitehub.alarm WHERE last_at < %s",
@@ -56,27 +61,34 @@ def prune(connection: Any, keep: timedelta, now: datetime) -> dict[str, int]:
 
 
 def prune_pictures(root: Path, keep: timedelta, now: datetime) -> int:
-    """Delete pictures that came longer ago; return how many. Raises OSError."""
+    """Delete pictures that came longer ago; return how many. Raises OSError.
+
+    Nothing that is named otherwise, in case that is another folder.
+    """
     before, count = (now - keep).timestamp(), 0
     for folder, _, names in os.walk(root, topdown=False):
-        for name in names:
+        place = Path(folder).relative_to(root).as_posix()
+        if not _PLACE.fullmatch(place):
+            continue
+        for name in filter(_PICTURE.fullmatch, names):
             path = Path(folder, name)
             # Another centre may write or erase there meanwhile.
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
                     count += 1
-        if Path(folder) != root:
-            with suppress(OSError):
-                Path(folder).rmdir()
+        with suppress(OSError):
+            Path(folder).rmdir()
     return count
 
 
 def forget_hub(connection: Any, hub: str, root: Path | None, *, with_records: bool) -> int:
     """Delete a hub's row, and all that it has sent if wanted; return how many rows.
 
-    Raises psycopg.Error, OSError.
+    Raises psycopg.Error, OSError, StartFault.
     """
+    if not re.fullmatch(HUB_NAME, hub, re.ASCII):
+        raise StartFault(f"there is no hub {hub}")
     with connection.transaction():
         connection.execute("SET LOCAL statement_timeout = 0")
         count: int = connection.execute("DELETE FROM sitehub.hub WHERE name = %s", (hub,)).rowcount

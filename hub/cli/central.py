@@ -279,7 +279,10 @@ def prune(
             found = retention.prune(store.connection, timedelta(days=days), utc_now())
         print_line(", ".join(f"{count} {name}" for name, count in found.items()) + " deleted")
     if picture_days is not None and pictures is not None:
-        count = retention.prune_pictures(pictures, timedelta(days=picture_days), utc_now())
+        try:
+            count = retention.prune_pictures(pictures, timedelta(days=picture_days), utc_now())
+        except OSError as error:
+            raise StartFault(f"the folder of pictures: {error}") from error
         print_line(f"{count} pictures deleted")
 
 
@@ -308,9 +311,11 @@ def erase(
     installation: then choose with --site and --log. Hubs, streams and backups keep what they have;
     it says which.
     """
+    from hub.central.hubs import some
     from hub.central.person_erasure import erase_person, find_person
     from hub.cli.erase import check_confirmation
     from hub.cli.output import print_line
+    from hub.folding import visible
     from hub.services.forwarding.nats.stream import MAX_AGE_SECONDS
 
     if bool(number) == bool(name):
@@ -321,7 +326,7 @@ def erase(
             raise StartFault("there are no such records at the centre")
         for one in found:
             days = f"{one.first_at:%Y-%m-%d} to {one.last_at:%Y-%m-%d}"
-            names = ", ".join(one.names or ["no name"])
+            names = visible(some(one.names or ["no name"]))
             where = f"{one.site}, log {one.log}"
             click.echo(f"{where}: {len(one.seqs)} records, {days}: {names}", err=True)
         check_confirmation(confirm, number or name)
@@ -573,6 +578,8 @@ def _open_database(address: str, pictures: Path | None = None) -> Iterator[Datab
         raise StartFault(str(failure)) from failure
     except psycopg.Error as error:
         raise StartFault(f"PostgreSQL: {error}") from error
+    except OSError as error:
+        raise StartFault(f"the folder of pictures: {error}") from error
 
 
 def _run(work: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from hub.__main__ import run as command
 from hub.central.folder import enrol
 from hub.central.pictures import PictureFolder
+from hub.errors import StartFault
 from tests.central.messages import alarm, gap, message, picture, record, state
 from tests.support.central import running_centres
 from tests.support.nats_server import NatsServer
@@ -58,12 +59,22 @@ def test_months_and_days_that_are_over_for_so_long_go(address: str) -> None:
 def test_pictures_that_came_long_ago_go_with_their_folders(tmp_path: Path) -> None:
     PictureFolder(tmp_path).store([one.row for one in (picture(1, b"a"), picture(20_000, b"b"))])  # type: ignore[misc]
     (old,) = tmp_path.rglob("1-face.jpg")
+    # Of somebody else: an owner may name a wrong folder.
+    others = [tmp_path / "1-face.jpg", tmp_path / "site-1" / "notes.txt", old.parent / "x.txt"]
+    for path in others:
+        path.touch()
+        os.utime(path, (0, 0))
+    (tmp_path / "empty").mkdir()
     os.utime(old, ((NOW - timedelta(days=8)).timestamp(),) * 2)
     os.utime(next(tmp_path.rglob("20000-face.jpg")), (NOW.timestamp(),) * 2)
     assert prune_pictures(tmp_path, timedelta(days=7), NOW) == 1
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["20000-face.jpg"]
+    assert not old.exists()
+    assert (tmp_path / "empty").exists()
+    assert all(path.exists() for path in others)
+    assert [path.name for path in tmp_path.rglob("*-face.jpg")].count("20000-face.jpg") == 1
+    others[-1].unlink()
+    assert prune_pictures(tmp_path, timedelta(days=7), NOW) == 0
     assert not old.parent.exists()
-    assert tmp_path.exists()
 
 
 def test_a_hub_is_forgotten_with_or_without_what_it_sent(address: str, tmp_path: Path) -> None:
@@ -78,6 +89,17 @@ def test_a_hub_is_forgotten_with_or_without_what_it_sent(address: str, tmp_path:
         assert rows(address, f"SELECT hub FROM sitehub.{table} WHERE hub = 'site-1'") == []
     assert rows(address, "SELECT subject FROM sitehub.unreadable") == []
     assert [path.name for path in tmp_path.iterdir()] == ["site-2"]
+    database.close()
+
+
+def test_a_name_that_no_hub_has_deletes_nothing(address: str, tmp_path: Path) -> None:
+    database = open_database(address, None)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "other").touch()
+    for name in ("..", ".", "", "../other"):
+        with pytest.raises(StartFault, match="no hub"):
+            forget_hub(database.connection, name, tmp_path / "pictures", with_records=True)
+    assert {path.name for path in tmp_path.iterdir()} >= {"pictures", "other"}
     database.close()
 
 
