@@ -27,7 +27,10 @@ def as_secret(path: str, flags: int) -> int:
 
 
 def write_file(path: Path, data: bytes, mode: int = PUBLIC) -> None:
-    """Replace the file, or create it, with the contract of replacing()."""
+    """Replace the file in one go, or create it; it is on the disk on return. Blocks.
+
+    Raises OSError, and the file is then as it was; see replacing() for the one exception.
+    """
     with replacing(path, mode) as file:
         file.write(data)
 

@@ -252,7 +252,7 @@ class _Source:
         return len(self._silent) + len(self._speaking) - self.reserve
 
     def update(self) -> None:
-        """List it under its claim."""
+        """Put this source into the list of its present claim (see `claim`), or of none."""
         claim = self.claim if self._silent or self._speaking else None
         if claim != self._listed:
             listed, self._listed = self._listed, claim

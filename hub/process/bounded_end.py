@@ -94,7 +94,7 @@ class BoundedEnd:
         self._status = _DONE
 
     def stand_down(self) -> None:
-        """Do not exit by force: the end is complete."""
+        """Call off the forced exit: the process has ended what it had to."""
         with self._changed:
             self._is_over = True
             self._changed.notify()

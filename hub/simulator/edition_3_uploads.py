@@ -143,7 +143,7 @@ def _age_group(age: int) -> int:
 
 
 def _code(table: Mapping[int, CodeName], drawn: Colour) -> int:
-    """The number of the colour in the table that is the nearest to the drawn one."""
+    """Return the code of the colour of `table` that is nearest to `drawn` (least squares, RGB)."""
 
     def distance(number: int) -> int:
         return sum((a - b) ** 2 for a, b in zip(_RGB[table[number].en], drawn, strict=True))

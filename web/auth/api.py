@@ -135,7 +135,11 @@ async def _signing_key(services: Services, head: Head, *, write: bool) -> ApiKey
 def authenticate_bearer(
     services: Services, authorization: str, address: str, *, write: bool
 ) -> Caller:
-    """The caller, by an Authorization header. Raises NotAuthorised, NotAllowed."""
+    """Return who calls, by `Authorization: Bearer APPID:SECRET`. `address`: noted as of the key.
+
+    Raises NotAuthorised if the header is another or the key is wrong, and NotAllowed if the key
+    only reads and the call would change something (`write`).
+    """
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("Authorization: only Bearer APPID:SECRET is supported")

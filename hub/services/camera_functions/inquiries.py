@@ -46,7 +46,10 @@ class CameraInquiries:
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Ask cameras when they connect, or show signs of another edition, until cancelled."""
+        """Ask each new connection what it can do (get_info), if that is not known, until cancelled.
+
+        A camera that shows signs of another edition is asked again. At most _AT_ONCE at a time.
+        """
         with self._change_feed.subscribe(4096, wants=of_kinds("device")) as changes:
             async with trio.open_nursery() as nursery:
                 task_status.started()

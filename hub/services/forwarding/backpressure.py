@@ -12,7 +12,10 @@ _PAUSES = 50.0
 
 
 def backoff_for_uploads(records: int, waiting_writes: int) -> float:
-    """Return for how many seconds to leave the hub to others after some records were sent."""
+    """Return for how many seconds a target pauses after it got `records`; 0.0 if few wait.
+
+    `waiting_writes`: writes that wait for the disk now.
+    """
     if waiting_writes < _BUSY_WRITES:
         return 0.0
     return _PAUSES * (_COST + records * _COST_OF_RECORD)

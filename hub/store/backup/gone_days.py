@@ -19,7 +19,7 @@ from hub.store.names import MEDIA
 
 
 class KeptLog(Struct, frozen=True):
-    """The record log of the hub, and the oldest day that it holds, "2026-11-25"."""
+    """What the hub itself still has: `oldest_day` is such as "2026-11-25"."""
 
     log_id: str
     oldest_day: str

@@ -107,7 +107,7 @@ def _has(connection: sqlite3.Connection, sql: str, seq: int) -> bool:
 
 
 def as_new(logged: LoggedRecord) -> NewRecord:
-    """Return a record of a pack as it is inserted."""
+    """Return what to insert for a record that was read from a pack, with its old `seq`."""
     record = Record(
         seq=logged.seq,
         kind=logged.kind,
