@@ -37,6 +37,7 @@ from hub.services.changes import open_changes
 from hub.services.clock.plausibility import warn_if_never_set
 from hub.services.core import make_core
 from hub.services.feeds import make_feeds
+from hub.services.forwarding.mail.options import WriteMail, write_nothing
 from hub.services.reports.delivery import Render, render_nothing
 from hub.store.opening import open_store
 
@@ -76,6 +77,7 @@ async def run_hub(
     confirm_trial: Callable[[], None] | None = None,
     outside: Outside | None = None,
     render_report: Render = render_nothing,
+    write_mail: WriteMail = write_nothing,
 ) -> bool:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
@@ -106,6 +108,7 @@ async def run_hub(
             outside=outside,
             has_demo=demo_cameras is not None,
             render_report=render_report,
+            write_mail=write_mail,
         ) as services:
             if confirm_trial is not None:
                 await services.upkeep.updates.load()
@@ -131,11 +134,13 @@ async def open_hub(
     outside: Outside | None = None,
     has_demo: bool = False,
     render_report: Render = render_nothing,
+    write_mail: WriteMail = write_nothing,
 ) -> AsyncIterator[Services]:
     """Open the store and build the services on it, without background tasks and ports.
 
     `outside`: the real world by default. `has_demo`: cameras may be on this computer.
-    `render_report` makes the files of morning reports, which are of `web`.
+    `render_report` makes the files of morning reports and `write_mail` the texts of mails, both of
+    `web`.
     """
     outside = outside or Outside()
     feeds = make_feeds()
@@ -151,7 +156,7 @@ async def open_hub(
         open_changes(closing, store.access_changes.announce) as changes,
     ):
         core = make_core(loaded, data_dir, outside, store, feeds, closing)
-        yield build_services(core, changes, render_report, has_demo=has_demo)
+        yield build_services(core, changes, render_report, write_mail, has_demo=has_demo)
 
 
 async def _run_parts(

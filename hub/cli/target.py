@@ -20,7 +20,7 @@ _MAX_DIGITS = 18
 _KINDS = ("face", "event", "vehicle", "access", "hub")
 _URL = (
     "The address: https:// or http:// for a webhook, tls:// or nats:// for NATS (servers separated "
-    "by commas), mqtts:// or mqtt:// for MQTT."
+    "by commas), mqtts:// or mqtt:// for MQTT, smtps:// or smtp:// (STARTTLS) for mail."
 )
 _NAME = "The name of the target [default: the host of its address, with a number if it is taken]."
 _CA = "PEM file of the authority that signed the server's certificate."
@@ -51,7 +51,7 @@ def _identity_options(command: F) -> F:
         click.option(
             "--password-stdin", is_flag=True, help="Read the password from standard input."
         ),
-        click.option("--user", default="", help="User name for NATS or MQTT."),
+        click.option("--user", default="", help="User name for NATS, MQTT or mail."),
     ):
         command = option(command)
     return command
@@ -75,13 +75,29 @@ def _mqtt_options(command: F) -> F:
     return command
 
 
+def _mail_options(command: F) -> F:
+    """Add the options of targets of mail."""
+    for option in (
+        click.option("--minutes", type=int, help="At most one mail in so many [default: 10]."),
+        click.option(
+            "--severity",
+            type=click.Choice(("critical", "major", "minor")),
+            help="Mail alarms of this severity or a worse one [default: major].",
+        ),
+        click.option("--to", metavar="A,...", help="Mail addresses to tell."),
+        click.option("--sender", help="Mail address of the sender."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group()
 def target() -> None:
     """Other systems that records are forwarded to as they arrive, in order and without a gap."""
 
 
 @target.command("add")
-@click.argument("kind", type=click.Choice(("webhook", "mqtt", "nats")), required=False)
+@click.argument("kind", type=click.Choice(("webhook", "mqtt", "nats", "mail")), required=False)
 @click.option(
     "--file",
     "file",
@@ -104,6 +120,7 @@ def target() -> None:
 )
 @_identity_options
 @_mqtt_options
+@_mail_options
 @click.option(
     "--from",
     "begin",
@@ -133,6 +150,10 @@ def add(
     key: Path | None,
     home_assistant: bool | None,
     commands: bool | None,
+    sender: str | None,
+    to: str | None,
+    severity: str | None,
+    minutes: int | None,
     begin: Literal["now", "beginning"],
 ) -> None:
     """Add a target and print {"id", "secret"}. The secret cannot be shown again.
@@ -142,7 +163,8 @@ def add(
     from hub.cli.output import print_json
     from hub.cli.requests import call_api
 
-    mqtt = _given(home_assistant=home_assistant, commands=commands)
+    of_kind = _given(home_assistant=home_assistant, commands=commands)
+    of_kind |= _given(mail=_mail(sender, to, severity, minutes))
     body = {
         **_selection(kinds or "", cameras or "", types or ""),
         "name": name,
@@ -152,13 +174,13 @@ def add(
     }
     if file is not None:
         said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
-        if any(said) or mqtt:
+        if any(said) or of_kind:
             raise click.UsageError("--file says where the target is: leave out what it says")
         body |= _of_file(data_dir, file)
     elif kind is None or not url:
         raise click.UsageError("KIND and --url are expected, or --file")
     else:
-        body |= {"kind": kind, "url": url, "hub": hub_name, "partition": partition} | mqtt
+        body |= {"kind": kind, "url": url, "hub": hub_name, "partition": partition} | of_kind
         body |= _identity(data_dir, user, password_stdin, cert, key)
         body["ca"] = _read(data_dir, ca) or ""
     added = call_api(data_dir, "POST", "targets", body=body)
@@ -196,6 +218,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @_CHOICE
 @_identity_options
 @_mqtt_options
+@_mail_options
 @data_option()
 def set_(
     data_dir: Path,
@@ -213,6 +236,10 @@ def set_(
     key: Path | None,
     home_assistant: bool | None,
     commands: bool | None,
+    sender: str | None,
+    to: str | None,
+    severity: str | None,
+    minutes: int | None,
 ) -> None:
     """Change a target, given by its number or name.
 
@@ -229,6 +256,8 @@ def set_(
     )
     body |= _selection(kinds, cameras, types)
     body |= _identity(data_dir, user, password_stdin, cert, key)
+    if mail := _mail(sender, to, severity, minutes):
+        body["mail"] = {**(_find(data_dir, which)["mail"] or {}), **mail}
     _call(data_dir, "PATCH", which, body=body)
 
 
@@ -269,11 +298,15 @@ def retry(data_dir: Path, which: str) -> None:
 
 
 def _call(data_dir: Path, method: str, which: str, *path: str, body: object = None) -> Any:
+    from hub.cli.requests import call_api
+
+    return call_api(data_dir, method, "targets", _find(data_dir, which)["id"], *path, body=body)
+
+
+def _find(data_dir: Path, which: str) -> dict[str, Any]:
     from hub.cli.requests import call_api, find_item
 
-    targets = call_api(data_dir, "GET", "targets")["items"]
-    id = find_item(targets, which, "target", "id", "name")["id"]
-    return call_api(data_dir, method, "targets", id, *path, body=body)
+    return find_item(call_api(data_dir, "GET", "targets")["items"], which, "target", "id", "name")
 
 
 def _of_file(data_dir: Path, path: Path) -> dict[str, object]:
@@ -303,6 +336,15 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _mail(
+    sender: str | None, to: str | None, severity: str | None, minutes: int | None
+) -> dict[str, object] | None:
+    """Return what is given of mail, None if nothing is."""
+    recipients = None if to is None else [one.strip() for one in to.split(",")]
+    given = _given(sender=sender, recipients=recipients, severity=severity, minutes=minutes)
+    return given or None
 
 
 def _selection(kinds: str | None, cameras: str | None, types: str | None) -> dict[str, object]:

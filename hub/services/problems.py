@@ -479,6 +479,17 @@ PROBLEMS: dict[str, Problem] = {
         page=_FORWARDING,
         topic="the forwarding of records",
     ),
+    "mail-failed": Problem(
+        sentence="E-mails about alarms cannot be sent by %(targets)s: %(reason)s.",
+        advice=(
+            "Open the target on the Connections page, correct what it says, such as the password "
+            "or a recipient, and press Test. The hub also tries again every hour at least."
+        ),
+        meaning="The recipients do not hear of alarms. The Alarms page shows them all.",
+        page=_FORWARDING,
+        alarm="major",
+        topic="e-mails about alarms",
+    ),
     "target-held": Problem(
         sentence="Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s.",
         advice=(

@@ -112,9 +112,27 @@ def test_a_target_of_mqtt_is_told_to_home_assistant_and_obeys_nothing_unless_tha
     assert (shown["home_assistant"], shown["commands"], shown["user"]) == (False, True, "a")
 
 
+def test_a_target_of_mail_keeps_what_a_change_does_not_name(sitehub: Sitehub) -> None:
+    mail = ("target", "add", "mail", "--url", "smtps://127.0.0.1:9", "--sender", "hub@example.org")
+    added = sitehub(*mail, "--to", "a@example.org, b@example.org", "--minutes", "5")
+    assert added.status == 0, added.err
+    changed = sitehub("target", "set", "1", "--severity", "minor", "--pictures", "alarms")
+    assert changed.status == 0, changed.err
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert shown["mail"] == {
+        "sender": "hub@example.org",
+        "recipients": ["a@example.org", "b@example.org"],
+        "severity": "minor",
+        "minutes": 5,
+    }
+
+
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [
+        (("add", "mail", "--url", "smtps://x"), 1, "sender"),
+        (("add", "mail", "--url", "smtps://x", "--sender", "a@b.c", "--to", "d"), 1, "recipients"),
+        (("add", "webhook", "--url", URL, "--sender", "a@b.c", "--to", "d@e.f"), 1, "mail"),
         (("add", "webhook", "--url", "ftp://x"), 1, "url"),
         (("add", "webhook", "--url", URL, "--kinds", "fax"), 2, "fax"),
         (("add", "fax", "--url", URL), 2, "fax"),

@@ -24,6 +24,7 @@ from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from web.pages.reports.files import render_report
+from web.pages.shown.alarm_mail import write_mail
 
 #: Makes password hashes fast.
 CHEAP = Cost(memory_kib=8, iterations=1)
@@ -128,6 +129,7 @@ async def open_hub_services(
         outside=world,
         has_demo=True,
         render_report=render_report,
+        write_mail=write_mail,
     )
     async with opened as services:
         yield HubServices(services, free)

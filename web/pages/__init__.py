@@ -75,6 +75,7 @@ _MODULES = (
     "site.certificate",
     "site.erasures",
     "site.health",
+    "site.mail_targets",
     "site.mqtt_targets",
     "site.nats_targets",
     "site.overview",

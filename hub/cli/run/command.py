@@ -250,7 +250,7 @@ def _run_hub(
     from web.http.bodies import Bodies
     from web.server import serve
 
-    # Both are called in a thread, and import what only they need.
+    # All three are called in a thread, and import what only they need.
     def make_app(services: Services, bodies: Bodies) -> ASGIFramework:
         from web.api.devices.commands import commands_api
         from web.app import create_app
@@ -263,6 +263,11 @@ def _run_hub(
         from web.pages.reports.files import render_report as render
 
         return render(*of)
+
+    def write_mail(*of: Any) -> tuple[str, str]:
+        from web.pages.shown.alarm_mail import write_mail as write
+
+        return write(*of)
 
     async def ready(services: Services) -> None:
         address = await announce(services, simulated=options.demo)
@@ -290,6 +295,7 @@ def _run_hub(
                 begin_end=end.begin,
                 confirm_trial=confirm,
                 render_report=render_report,
+                write_mail=write_mail,
             )
         )
     except Exception as error:

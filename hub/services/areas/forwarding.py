@@ -9,6 +9,7 @@ from hub.services.areas.cameras import Cameras
 from hub.services.areas.parts import Parts
 from hub.services.areas.records import Records
 from hub.services.core import Core
+from hub.services.forwarding.mail.options import WriteMail
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.targets import Targets
 
@@ -24,7 +25,9 @@ class Forwarding:
         yield "forwarding the records", self.targets.run
 
 
-def build_forwarding(core: Core, cameras: Cameras, alarms: Alarms, records: Records) -> Forwarding:
+def build_forwarding(
+    core: Core, cameras: Cameras, alarms: Alarms, records: Records, write_mail: WriteMail
+) -> Forwarding:
     """Build this area."""
     view = SiteView(core, cameras.devices, alarms.raised, cameras.commands, cameras.photos)
-    return Forwarding(targets=Targets(core, view, records.retention))
+    return Forwarding(targets=Targets(core, view, records.retention, write_mail))

@@ -15,12 +15,18 @@ from hub.services.areas.upkeep import build_upkeep
 from hub.services.backups.backups import Backups
 from hub.services.changes import Changes
 from hub.services.core import Core
+from hub.services.forwarding.mail.options import WriteMail
 from hub.services.jobs.jobs import Jobs
 from hub.services.reports.delivery import Render
 
 
 def build_services(
-    core: Core, changes: Changes, render_report: Render, *, has_demo: bool
+    core: Core,
+    changes: Changes,
+    render_report: Render,
+    write_mail: WriteMail,
+    *,
+    has_demo: bool,
 ) -> Services:
     """Build every service on an open store. `has_demo`: cameras may be on this computer."""
     jobs, backups = Jobs(core), Backups(core)
@@ -31,7 +37,7 @@ def build_services(
     alarms = build_alarms(core, people)
     reports = build_reports(core, cameras, people, render_report)
     records = build_records(core, cameras, firmware, people, reports, backups)
-    forwarding = build_forwarding(core, cameras, alarms, records)
+    forwarding = build_forwarding(core, cameras, alarms, records, write_mail)
     upkeep = build_upkeep(
         core,
         jobs,

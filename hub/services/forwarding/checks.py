@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from hub.errors import BadParameter
 from hub.net.own_address import leads_to_us
+from hub.services.forwarding.mail.options import PORTS as MAIL_PORTS
 from hub.services.forwarding.mqtt.options import check_broker
 from hub.services.forwarding.nats.address import (
     HUB_NAME,
@@ -61,6 +62,8 @@ def _places(kind: TargetKind, url: str) -> list[tuple[str, int]]:
         return check_servers(url)
     if kind == "mqtt":
         return [check_broker(url)]
+    if kind == "mail":
+        return [check_broker(url, MAIL_PORTS)]
     parts = urlsplit(url)
     return [(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))]
 

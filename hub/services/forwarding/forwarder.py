@@ -69,7 +69,7 @@ class Waiting(Struct, frozen=True):
     next_try: int
 
 
-class _ReadAgain(Exception):
+class ReadAgain(Exception):
     """Read the log from the cursor: it has moved, or some of what was read is erased now."""
 
 
@@ -149,7 +149,7 @@ class Forwarder:
                 while True:
                     try:
                         await self._forward(records)
-                    except _ReadAgain:
+                    except ReadAgain:
                         continue
                     except (CannotStoreNow, TooManyRequests):
                         self._is_placed = False
@@ -207,13 +207,13 @@ class Forwarder:
                 await self._store.erasures.forget_told()
 
     async def _check_unerased(self, items: Sequence[Item]) -> None:
-        """Raise _ReadAgain if records were erased since these items were read."""
+        """Raise ReadAgain if records were erased since these items were read."""
         if isinstance(items[0], ErasureItem):
             return
         if await self._store.erased.last_number() > self.cursor.erasure_number:
             # Some of a batch may be delivered already.
             self._is_placed = False
-            raise _ReadAgain
+            raise ReadAgain
 
     async def _send_chosen(self) -> None:
         """Send what somebody wants to be sent again. What arrives is no dead letter then."""
@@ -354,7 +354,7 @@ class Forwarder:
         return [RecordItem(one, choice == "all" or one.seq in shown) for one in records]
 
     async def _find_position(self) -> None:
-        """Ask the other side how far it is. Raises _ReadAgain if that is not where we are."""
+        """Ask the other side how far it is. Raises ReadAgain if that is not where we are."""
         position = await self._ask_position()
         self._is_placed = True
         if position is None:
@@ -377,7 +377,7 @@ class Forwarder:
             self.cursor = replace(
                 self.cursor, log=position.log, seq=position.seq, erasure_number=erased
             )
-            raise _ReadAgain
+            raise ReadAgain
 
     async def _ask_position(self) -> Position | None:
         while True:

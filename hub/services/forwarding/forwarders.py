@@ -130,7 +130,7 @@ class Forwarders:
             return
         assert target.id not in self._running
         sender = self._senders.of(target)
-        forwarder = Forwarder(
+        forwarder = _forwarder_of(target)(
             target,
             sender,
             self._store,
@@ -155,8 +155,10 @@ class Forwarders:
     async def _forward(self, running: Running) -> None:
         """Forward to one target. A fault of ours holds this target, and nothing else."""
         target = running.forwarder.target
+        # Mail tells of alarms alone, whose changes wake it up too.
+        wants = (lambda _: False) if target.kind == "mail" else None
         try:
-            with running.scope, self._record_feed.subscribe(size=0) as records:
+            with running.scope, self._record_feed.subscribe(size=0, wants=wants) as records:
                 await running.forwarder.run(records)
         except Exception:
             log.exception("forwarding to target %d has failed", target.id)
@@ -171,3 +173,11 @@ class Forwarders:
         except CannotStoreNow as error:
             log.warning("that target %d is held cannot be noted: %s", target.id, error)
         self.tell(target.id)
+
+
+def _forwarder_of(target: Target) -> type[Forwarder]:
+    if target.kind == "mail":
+        from hub.services.forwarding.mail.forwarder import MailForwarder
+
+        return MailForwarder
+    return Forwarder

@@ -1,14 +1,15 @@
 """What a forwarder gives to a sender, and how a sender says what became of it.
 
-A sender knows one way to deliver (a webhook, MQTT, NATS) and nothing of the log or of cursors.
+A sender knows one way to deliver (a webhook, MQTT, NATS, mail), not the log and its cursors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import trio
 from msgspec import Struct
 
 from hub.reasons import Reason, Value
@@ -130,6 +131,24 @@ class StateTeller(Protocol):
     async def tell(self, state: SiteState) -> None:
         """Tell how the hub is, or once there is a connection. Whether it arrives is not told."""
         ...
+
+
+class Connectionless:
+    """What a sender answers that keeps no connection, and whose other side is not asked."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+    async def position(self, cursor: Cursor) -> None:
+        return None
+
+    async def wait_broken(self) -> Reason:
+        await trio.sleep_forever()
+        raise AssertionError("not reached")
+
+    async def forget(self) -> None:
+        pass
 
 
 class Sender(Protocol):

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hub.services.forwarding.checks import leads_to_this_hub
+from hub.services.forwarding.mail.options import MailFacts, WriteMail
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.messages import Messages
 from hub.services.forwarding.nats.sender import NatsSender
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 class Senders:
     """Makes senders."""
 
-    def __init__(self, core: Core, view: SiteView, links: PictureLinks) -> None:
+    def __init__(
+        self, core: Core, view: SiteView, links: PictureLinks, write_mail: WriteMail
+    ) -> None:
         self._store = core.store
         self._view = view
         self._links = links
+        self._write_mail = write_mail
         self._site, self._settings = core.site, core.settings
         self._now = core.now
         self._transport = core.outside.transport
@@ -44,6 +48,8 @@ class Senders:
             )
         if target.kind == "mqtt":
             return self._mqtt(target, keys)
+        if target.kind == "mail":
+            return self._mail(target, keys)
         return WebhookSender(
             target.options,
             keys,
@@ -68,6 +74,30 @@ class Senders:
         messages = MqttMessages(name, store.log_id, store.pictures, view.as_jpeg)
         return MqttSender(
             target, keys, messages, view, self._now, partial(self._is_this_hub, target)
+        )
+
+    def _mail(self, target: Target, keys: TargetSecrets) -> Sender:
+        from hub.services.forwarding.mail.sender import MailSender
+
+        store = self._store
+        return MailSender(
+            target,
+            keys,
+            store.log_id,
+            store.pictures,
+            self._now,
+            self._mail_facts,
+            self._write_mail,
+        )
+
+    def _mail_facts(self) -> MailFacts:
+        site, language = self._site, self._site.language()
+        return MailFacts(
+            site.name(),
+            base_url(site, self._settings),
+            "en" if language == "auto" else language,
+            site.zone(),
+            self._view.camera_names(),
         )
 
     async def _is_this_hub(self, target: Target) -> bool:

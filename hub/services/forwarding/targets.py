@@ -26,6 +26,7 @@ from hub.services.forwarding.checks import (
     partition_for,
 )
 from hub.services.forwarding.forwarders import Forwarders
+from hub.services.forwarding.mail.options import WriteMail, check_mail
 from hub.services.forwarding.mqtt.options import MqttOptions, check_mqtt, with_mqtt
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.identity import Identity, check_identity
@@ -42,6 +43,7 @@ from hub.store.targets.target import (
     DeadLetter,
     DeadLetterKey,
     GapReason,
+    MailOptions,
     NewTarget,
     PictureChoice,
     Selection,
@@ -61,6 +63,8 @@ _SECRET_BYTES = 24
 #: The secret before the last one signs too for so long.
 _ROTATION_SECONDS = 86_400
 _CLOSE_SECONDS = 1.0
+#: They are told what happens, and not every record.
+_OF_NOW = ("mqtt", "mail")
 
 
 class TargetChange(Struct, frozen=True, kw_only=True):
@@ -80,6 +84,7 @@ class TargetChange(Struct, frozen=True, kw_only=True):
     alarms: bool | None = None
     pictures: PictureChoice | None = None
     mqtt: MqttOptions | None = None
+    mail: MailOptions | None = None
 
     def selection_of(self, options: TargetOptions) -> Selection:
         """Return the selection after the change."""
@@ -91,7 +96,9 @@ class TargetChange(Struct, frozen=True, kw_only=True):
 class Targets:
     """Manages targets, and runs a forwarder for each. run() must run for anything to be sent."""
 
-    def __init__(self, core: Core, view: SiteView, retention: RetentionPolicy) -> None:
+    def __init__(
+        self, core: Core, view: SiteView, retention: RetentionPolicy, write_mail: WriteMail
+    ) -> None:
         self._store = core.store
         self._site = core.site
         self._audit = core.audit
@@ -99,7 +106,7 @@ class Targets:
         self._retention = retention
         self._now = core.now
         self.links = PictureLinks(core.store.picture_link_key, core.now)
-        self._senders = Senders(core, view, self.links)
+        self._senders = Senders(core, view, self.links, write_mail)
         self._forwarders = Forwarders(core, self._senders)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -148,6 +155,7 @@ class Targets:
         identity: Identity | None = None,
         partition: int | None = None,
         mqtt: MqttOptions | None = None,
+        mail: MailOptions | None = None,
         by: Actor,
     ) -> tuple[TargetView, str]:
         """Add a target; return it with the secret of a webhook, which is shown only now.
@@ -155,15 +163,17 @@ class Targets:
         `name`: "": as is `suggested`, or else the host of its address, with a number if a target
         is called so already.
         `hub`: the name under which it knows this hub; "": the one that others know. `begin`: with
-        the next record, or with the first one of the log. `identity` is of NATS and MQTT, `mqtt`
-        of MQTT, which begins with the next record always, and `partition` of NATS; without one, the
-        hub's name decides. Raises BadParameter, AlreadyExists.
+        the next record, or with the first one of the log. `identity` is of all but webhooks,
+        `mqtt` of MQTT and `mail` of mail, which begin with what is next always, and `partition` of
+        NATS; without one, the hub's name decides. Raises BadParameter, AlreadyExists.
         """
-        if kind == "mqtt" and begin != "now":
+        if kind in _OF_NOW and begin != "now":
             raise BadParameter(
-                "leave it out for MQTT, which always begins with the next record", field="from"
+                "leave it out for MQTT and mail, which always begin with what is next", field="from"
             )
         mqtt = check_mqtt(kind, mqtt)
+        selection = checked_selection(selection or Selection())
+        mail = check_mail(kind, mail, selection, identity)
         identity = check_identity(identity or Identity(), kind, url)
         cursor = await self._first_cursor(begin)
         hub = checked_hub(hub) if hub else await self._hub_name()
@@ -171,7 +181,7 @@ class Targets:
         options = TargetOptions(
             url=masked(url),
             ca=checked_ca(ca),
-            selection=checked_selection(selection or Selection()),
+            selection=selection,
             hub=hub,
             user=identity.user,
             cert=identity.cert,
@@ -180,6 +190,7 @@ class Targets:
             begin_seq=cursor.seq,
             home_assistant=mqtt.home_assistant is not False,
             commands=bool(mqtt.commands),
+            mail=mail,
         )
         secret = _new_secret() if kind == "webhook" else ""
         new = NewTarget(
@@ -229,6 +240,10 @@ class Targets:
             options = replace(options, ca=checked_ca(change.ca))
         options = replace(options, selection=checked_selection(change.selection_of(options)))
         options = with_mqtt(options, check_mqtt(old.kind, change.mqtt))
+        mail = change.mail or options.mail
+        options = replace(
+            options, mail=check_mail(old.kind, mail, options.selection, change.identity)
+        )
         if change.identity is not None:
             identity = check_identity(change.identity, old.kind, options.url)
             options = replace(options, user=identity.user, cert=identity.cert)
@@ -339,7 +354,7 @@ class Targets:
 
     def _lossless(self) -> Sequence[Target]:
         """Return the targets that get everything: not those that are told what happens now."""
-        return [target for target in self._store.targets.all() if target.kind != "mqtt"]
+        return [one for one in self._store.targets.all() if one.kind not in _OF_NOW]
 
     # -- parts
 

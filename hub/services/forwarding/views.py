@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 
+#: Until then, a mail server may only be busy.
+_MAIL_SECONDS = 60.0
+
+
 class TargetView(Struct, frozen=True, kw_only=True):
     """A target as it is now. Times in UNIX milliseconds. What is secret in an address is masked.
 
@@ -46,6 +50,14 @@ class TargetView(Struct, frozen=True, kw_only=True):
         return held is not None and held.sentence == REFUSES_ERASURE.sentence
 
     @property
+    def mail_failure(self) -> Reason | None:
+        """Why somebody gets no mail of alarms, unless that is a matter of seconds."""
+        if self.target.kind != "mail":
+            return None
+        is_waiting = self.state == "waiting" and self.waiting_seconds > _MAIL_SECONDS
+        return self.reason if is_waiting else self.about
+
+    @property
     def unseen_gaps(self) -> int:
         """How many gaps nobody has confirmed."""
         return sum(gap.seen_at is None for gap in self.gaps)
@@ -61,7 +73,9 @@ def view_of(target: Target, running: Running | None, store: Store) -> TargetView
     forwarder = None if running is None else running.forwarder
     waiting = None if forwarder is None else forwarder.waiting
     cursor = target.cursor if forwarder is None else forwarder.cursor
-    behind = max(0, store.records.last_seq - cursor.seq)
+    # Mail tells of alarms alone.
+    is_mail = target.kind == "mail"
+    behind = 0 if is_mail else max(0, store.records.last_seq - cursor.seq)
     state: TargetState = "behind" if behind else "current"
     if forwarder is not None:
         state = forwarder.state

@@ -146,10 +146,16 @@ class Health:
         if held:
             names, reason = _some([view.target.name for view in held]), held[0].reason or ""
             yield _problem("target-held", targets=names, reason=reason)
+        mails = [view for view in views if view.mail_failure]
+        if mails:
+            names, reason = _some([view.target.name for view in mails]), mails[0].mail_failure or ""
+            yield _problem("mail-failed", targets=names, reason=reason)
         waiting = [
             view
             for view in views
-            if view.state == "waiting" and view.waiting_seconds > _WAITING_SECONDS
+            if view.state == "waiting"
+            and view.waiting_seconds > _WAITING_SECONDS
+            and view.target.kind != "mail"
         ]
         if waiting:
             names, reason = _some([view.target.name for view in waiting]), waiting[0].reason or ""

@@ -821,15 +821,20 @@ CREATE TABLE target_gap (
 -- The last change of each alarm, numbered in the order of the changes.
 CREATE TABLE alarm_change (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    alarm INTEGER NOT NULL UNIQUE   -- alarm.seq
+    alarm INTEGER NOT NULL,         -- alarm.seq
+    -- Of the change by which it was raised, raised again or more severe; NULL: of this one.
+    news INTEGER
 ) STRICT;
+CREATE INDEX alarm_change_of ON alarm_change (alarm);
 CREATE TRIGGER alarm_raised AFTER INSERT ON alarm BEGIN
     DELETE FROM alarm_change WHERE alarm = new.seq;
     INSERT INTO alarm_change (alarm) VALUES (new.seq);
 END;
 CREATE TRIGGER alarm_changed AFTER UPDATE ON alarm BEGIN
-    DELETE FROM alarm_change WHERE alarm = new.seq;
-    INSERT INTO alarm_change (alarm) VALUES (new.seq);
+    INSERT INTO alarm_change (alarm, news) VALUES (new.seq,
+        CASE WHEN new.severity = old.severity AND (new.state <> 'new' OR old.state = 'new')
+        THEN (SELECT coalesce(news, number) FROM alarm_change WHERE alarm = new.seq) END);
+    DELETE FROM alarm_change WHERE alarm = new.seq AND number < last_insert_rowid();
 END;
 CREATE TRIGGER alarm_forgotten AFTER DELETE ON alarm BEGIN
     DELETE FROM alarm_change WHERE alarm = old.seq;

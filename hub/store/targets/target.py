@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hub.reasons import Reason
+from hub.store.alarms.alarm import Severity
 from hub.store.rows import Moment
 from hub.wire.uploads.records import Record, RecordKind
 
-TargetKind = Literal["webhook", "mqtt", "nats"]
+TargetKind = Literal["webhook", "mqtt", "nats", "mail"]
+_Address = Annotated[str, Meta(max_length=254)]
 #: Whose pictures a target gets: nobody's, those of records that raised an alarm, or all.
 PictureChoice = Literal["none", "alarms", "all"]
 #: Why records were deleted before a target had them: by age, `store.max_gb`, the disk's free
@@ -44,18 +46,29 @@ class Selection(Struct, frozen=True, kw_only=True):
         return not (self.types and is_event) or getattr(record.detail, "type", None) in self.types
 
 
+class MailOptions(Struct, frozen=True, kw_only=True):
+    """Whom a mail server is to tell of alarms, in at most one mail in so many minutes."""
+
+    sender: _Address
+    recipients: Annotated[tuple[_Address, ...], Meta(min_length=1, max_length=20)]
+    severity: Annotated[Severity, Meta(description="and more severe ones")] = "major"
+    minutes: Annotated[int, Meta(ge=1, le=1440)] = 10
+
+
 class TargetOptions(Struct, frozen=True, kw_only=True):
     """Where a target is, and what it gets. No secrets.
 
     `url`: https:// or http:// of a webhook, with *** for what is secret in it; tls:// or nats:// of
-    servers, separated by commas; mqtts:// or mqtt:// of a broker.
+    servers, separated by commas; mqtts:// or mqtt:// of a broker; smtps:// or smtp:// (with
+    STARTTLS) of a mail server.
     `ca`: PEM of the authority that signed its certificate; "": one that this computer knows.
     `hub`: the name under which it knows this hub. `begin_seq`: it gets what comes after it in
     `begin_log`.
 
-    NATS and MQTT: `user` with a password, or `cert` (PEM) with a key. NATS alone: `partition`: 0 to
-    15. MQTT alone: `home_assistant`: whether it is told which cameras there are; `commands`:
-    whether a broker may restart cameras and acknowledge alarms.
+    NATS, MQTT and mail: `user` with a password, or, but for mail, `cert` (PEM) with a key. NATS
+    alone: `partition`: 0 to 15. MQTT alone: `home_assistant`: whether it is told which cameras
+    there are; `commands`: whether a broker may restart cameras and acknowledge alarms. Mail alone:
+    `mail`.
     """
 
     url: str
@@ -66,6 +79,7 @@ class TargetOptions(Struct, frozen=True, kw_only=True):
     partition: int = 0
     home_assistant: bool = True
     commands: bool = False
+    mail: MailOptions | None = None
     begin_log: str = ""
     begin_seq: int = 0
     selection: Selection = Selection()

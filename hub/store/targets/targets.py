@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.reasons import Reason, read_reason
+from hub.store.alarms.alarm import Alarm
+from hub.store.alarms.rows import alarms_of
 from hub.store.rows import Moment, RowReader, Size
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
@@ -94,6 +96,11 @@ UPDATE target_gap SET told_at = ? WHERE target = ? AND log = ? AND first_seq = ?
 _SEE_GAPS = "UPDATE target_gap SET seen_at = ? WHERE target = ? AND seen_at IS NULL"
 
 _CHANGES = "SELECT number, alarm FROM alarm_change WHERE number > ? ORDER BY number LIMIT ?"
+# What is news has this number or a higher one.
+_NEWS = """
+SELECT coalesce(news, number), alarm FROM alarm_change
+WHERE number > ? AND coalesce(news, number) > ? ORDER BY 1 LIMIT ?
+"""
 _NUMBER = "SELECT number FROM alarm_change WHERE alarm = ?"
 _LAST_CHANGE = "SELECT coalesce(max(number), 0) FROM alarm_change"
 _RAISED_ALARM = """
@@ -395,6 +402,21 @@ class TargetTable(Table[TargetRows]):
         return await self._readers.read(
             lambda c: c.execute(_CHANGES, (clamp(after), limit)).fetchall()
         )
+
+    async def alarm_news(self, after: int, limit: int) -> tuple[int, list[Alarm]]:
+        """Return alarms that were raised, raised again or more severe by a change after a number.
+
+        With them, the number after which the next ones come.
+        """
+
+        def job(connection: sqlite3.Connection) -> tuple[int, list[Alarm]]:
+            last = int(str(one(connection, _LAST_CHANGE)))
+            rows = connection.execute(_NEWS, (clamp(after), clamp(after), limit)).fetchall()
+            if len(rows) == limit:
+                last = rows[-1][0]
+            return last, alarms_of(connection, [seq for _, seq in rows], self._damaged)
+
+        return await self._readers.read(job)
 
     async def alarm_number(self, seq: int) -> int:
         """Return the number of the last change of an alarm, 0 if there is none."""

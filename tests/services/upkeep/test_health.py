@@ -455,11 +455,12 @@ def target(
 ) -> SimpleNamespace:
     """What Health reads of a target. `lost`: records of a gap that nobody has confirmed."""
     return SimpleNamespace(
-        target=SimpleNamespace(name=name),
+        target=SimpleNamespace(name=name, kind="webhook"),
         state=state,
         reason=reason,
         waiting_seconds=waiting,
         refuses_erasure=reason.startswith("it refuses to erase"),
+        mail_failure=None,
         unseen_gaps=1 if lost else 0,
         unseen_lost=lost,
     )

@@ -245,3 +245,25 @@ async def test_a_target_of_mqtt_obeys_nothing_and_is_told_to_home_assistant_by_d
         assert field in message
     webhook = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
     assert (webhook["home_assistant"], webhook["commands"]) == (None, None)
+
+
+async def test_a_target_of_mail_is_answered_without_its_password(
+    client: Client, forwarding: Forwarding, tmp_path: Path
+) -> None:
+    mail = {"sender": "hub@example.org", "recipients": ["a@example.org"]}
+    body = {
+        "kind": "mail",
+        "url": "smtp://127.0.0.1:9",
+        "user": "site-1",
+        "password": "only they know",
+        "mail": mail,
+    }
+    added = await client.send("POST", "targets", body)
+    assert "secret" not in added
+    assert added["mail"] == {**mail, "severity": "major", "minutes": 10}
+    assert b"only they know" not in b"".join(contents(tmp_path))
+    changed = await client.send("PATCH", "targets/1", {"mail": {**mail, "minutes": 60}})
+    assert (changed["mail"]["minutes"], changed["user"]) == (60, "site-1")
+    for wrong in ({"mail": None}, {"mail": {**mail, "minutes": 0}}, {"mail": {**mail, "to": "x"}}):
+        answer = await client.raw("POST", "targets", {**body, "name": "other", **wrong})
+        assert (await refusal(answer))[0] == 400

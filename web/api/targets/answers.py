@@ -9,7 +9,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.services.forwarding.forwarder import TargetState
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.views import TargetView
-from hub.store.targets.target import DeadLetter, DeadLetterKind, Gap, PictureChoice, TargetKind
+from hub.store.targets.target import (
+    DeadLetter,
+    DeadLetterKind,
+    Gap,
+    MailOptions,
+    PictureChoice,
+    TargetKind,
+)
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import RecordKind
 from web.api.answers import Did, Time
@@ -46,6 +53,7 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     user: str
     home_assistant: Annotated[bool | None, Meta(description="MQTT; else null")]
     commands: Annotated[bool | None, Meta(description="MQTT; else null")]
+    mail: Annotated[MailOptions | None, Meta(description="mail; else null")]
     about: Annotated[str, Meta(description="what the other side is, as far as it said so")]
     kinds: list[RecordKind]
     dids: list[Did]
@@ -121,6 +129,7 @@ def target_answer(view: TargetView) -> TargetAnswer:
         user=options.user,
         home_assistant=options.home_assistant if target.kind == "mqtt" else None,
         commands=options.commands if target.kind == "mqtt" else None,
+        mail=options.mail,
         about=str(view.about or ""),
         kinds=list(chosen.kinds),
         dids=list(chosen.dids),

@@ -10,7 +10,7 @@ from hub.services.forwarding.checks import MAX_CA_LENGTH
 from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.targets import TargetChange
-from hub.store.targets.target import PictureChoice, Selection, TargetKind
+from hub.store.targets.target import MailOptions, PictureChoice, Selection, TargetKind
 from hub.store.targets.targets import MAX_NAME_LENGTH
 from hub.wire.uploads.records import RecordKind
 from web.api.endpoint import Did, Integer, Text
@@ -21,8 +21,9 @@ _Url = Annotated[
     Meta(
         max_length=500,
         description="https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
-        "of MQTT mqtts:// or mqtt://; not this hub. The values of a webhook's query are "
-        "sealed, and answered as ***; an address as it is answered changes nothing",
+        "of MQTT mqtts:// or mqtt://; of mail smtps:// or smtp:// (STARTTLS); not this "
+        "hub. The values of a webhook's query are sealed, "
+        "and answered as ***; an address as it is answered changes nothing",
     ),
 ]
 _Ca = Annotated[
@@ -32,7 +33,7 @@ _Ca = Annotated[
         description="PEM of the authority of its certificate; empty: one that this computer knows",
     ),
 ]
-_User = Annotated[str, Meta(max_length=200, description="NATS, MQTT: what this hub is to it")]
+_User = Annotated[str, Meta(max_length=200, description="NATS, MQTT, mail: what this hub is to it")]
 _Password = Annotated[str, Meta(max_length=200)]
 _Cert = Annotated[
     str, Meta(max_length=MAX_CA_LENGTH, description="NATS, MQTT: PEM of the hub's certificate")
@@ -56,6 +57,15 @@ _Commands = Annotated[
         description="MQTT: whether whoever may publish there may restart cameras and acknowledge "
         "alarms; by default not"
     ),
+]
+
+
+class MailBody(MailOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a mail server is to tell of alarms, in at most one mail in so many minutes."""
+
+
+_Mail = Annotated[
+    MailBody | None, Meta(description="mail: who is told of which alarms, and how often")
 ]
 _Pictures = Annotated[
     PictureChoice, Meta(description="alarms: of records that raised one, or are kept with one")
@@ -90,6 +100,7 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     key: _Key = ""
     home_assistant: _HomeAssistant | UnsetType = UNSET
     commands: _Commands | UnsetType = UNSET
+    mail: _Mail = None
     begin: Literal["now", "beginning"] = "now"
 
     @property
@@ -128,6 +139,7 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
     key: _Key | UnsetType = UNSET
     home_assistant: _HomeAssistant | UnsetType = UNSET
     commands: _Commands | UnsetType = UNSET
+    mail: _Mail = None
 
     @property
     def change(self) -> TargetChange:
@@ -142,6 +154,7 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
             url=self.url or None,
             identity=self._identity(),
             mqtt=_mqtt(self.home_assistant, self.commands),
+            mail=self.mail,
             **given,
         )
 

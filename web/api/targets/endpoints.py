@@ -30,6 +30,7 @@ EXAMPLE = TargetAnswer(
     user="",
     home_assistant=None,
     commands=None,
+    mail=None,
     about="",
     kinds=["face", "event"],
     dids=[],
@@ -66,7 +67,7 @@ ADD = Endpoint(
         "the target, 400 and 422 park the record, alarm or gap; so refused, an erasure holds the "
         "target. NATS gets each record exactly once: docs/many-sites.md says under which subjects "
         "and with which headers. MQTT is told what happens now, and Home Assistant finds the "
-        "cameras by it: docs/home-assistant.md has the topics."
+        "cameras by it: docs/home-assistant.md has the topics. Mail tells people of alarms."
     ),
     body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),
     max_body_bytes=4 * MAX_CA_LENGTH,

@@ -54,6 +54,7 @@ def add_targets(routes: Routes, services: Services) -> None:
             identity=body.identity,
             partition=body.partition,
             mqtt=body.mqtt,
+            mail=body.mail,
             by=call.caller.actor,
         )
         fields = target_answer(view)

@@ -119,13 +119,13 @@ def make_alarm_card(hub: Services, alarm: Alarm, record: Record | None = None) -
         url=url,
         last_url=f"/records/{alarm.last_seq}",
         kind=alarm.kind,
-        kind_text=_kind_text(alarm),
+        kind_text=kind_text(alarm),
         icon=labels.ICONS[alarm.kind],
         severity=alarm.severity,
         severity_text=gettext(labels.SEVERITIES[alarm.severity]),
         state=alarm.state,
         state_text=gettext(labels.STATES[alarm.state]),
-        title=_title(alarm, place),
+        title=alarm_title(alarm, place),
         plate=_plate(alarm, record),
         cameras=cameras,
         places=places,
@@ -145,7 +145,7 @@ def make_alarm_card(hub: Services, alarm: Alarm, record: Record | None = None) -
     )
 
 
-def _kind_text(alarm: Alarm) -> str:
+def kind_text(alarm: Alarm) -> str:
     if alarm.kind == "plate" and alarm.detail.list:
         return gettext("Watched plate, list “%(name)s”") % {"name": alarm.detail.list}
     if alarm.kind == "event" and alarm.names_blacklisted:
@@ -153,7 +153,7 @@ def _kind_text(alarm: Alarm) -> str:
     return gettext(labels.KINDS[alarm.kind])
 
 
-def _title(alarm: Alarm, place: str) -> str:
+def alarm_title(alarm: Alarm, place: str) -> str:
     """What an alarm is about, in one line."""
     detail = alarm.detail
     match alarm.kind:

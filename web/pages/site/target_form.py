@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import get_args
 
+import msgspec
 from markupsafe import Markup
 from msgspec import Struct
 from quart import Response, request
@@ -14,7 +16,7 @@ from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
 from hub.services.forwarding.views import TargetView
 from hub.services.forwarding.webhooks.address import HIDDEN
-from hub.store.targets.target import PictureChoice, Selection, TargetKind
+from hub.store.targets.target import MailOptions, PictureChoice, Selection, TargetKind
 from hub.wire import code_tables
 from hub.wire.uploads.records import RecordKind
 from web import auth, language
@@ -23,6 +25,7 @@ from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import KINDS
 from web.pages.layout import page
+from web.pages.shown.alarm_labels import SEVERITIES
 
 _PICTURES: dict[PictureChoice, str] = {
     "none": N_("No pictures"),
@@ -39,6 +42,9 @@ _EXPECTED = {
     "password": N_("Enter both the user name and the password, at most 200 characters each."),
     "cert": N_("Paste the certificate and its private key in PEM format, without a passphrase."),
     "file": N_("This is not a file that was made for a hub by “sitehub central enrol”."),
+    "sender": N_("Enter an e-mail address."),
+    "recipients": N_("Enter 1 to 20 e-mail addresses, separated by commas."),
+    "minutes": N_("Enter a number from 1 to 1440."),
     "target": N_("There are too many targets. Remove one first."),
 }
 _WEB_ADDRESS = N_(
@@ -57,13 +63,19 @@ _BROKER = N_(
     "Enter an address that begins with mqtts:// or mqtt://, without user name, password and path, "
     "of another system than this hub."
 )
+_MAIL_SERVER = N_(
+    "Enter an address that begins with smtps:// or smtp://, without user name, password and path."
+)
 _TLS_BROKER = N_("With a certificate, the address must begin with mqtts://.")
 
 
 #: Digits of a camera's id, and of a type of events.
 _MAX_DID, _MAX_TYPE = 20, 9
 #: Fields at which a sentence can stand.
-_FIELDS = frozenset({"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"})
+_FIELDS = frozenset(
+    {"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"}
+    | {"sender", "recipients", "minutes"}
+)
 
 
 class Values(Struct, frozen=True, kw_only=True):
@@ -90,6 +102,10 @@ class Values(Struct, frozen=True, kw_only=True):
     key: str = ""
     home_assistant: bool = True
     commands: bool = False
+    sender: str = ""
+    recipients: str = ""
+    severity: str = "major"
+    minutes: str = "10"
 
     @property
     def selection(self) -> Selection:
@@ -112,13 +128,27 @@ class Values(Struct, frozen=True, kw_only=True):
     def mqtt(self) -> MqttOptions:
         return MqttOptions(home_assistant=self.home_assistant, commands=self.commands)
 
+    @property
+    def mail(self) -> MailOptions:
+        """Raises BadParameter, as `recipients` and `minutes` are not numbers or too many."""
+        recipients = tuple(re.split(r"[,;\s]+", self.recipients.strip(",; ")))
+        fields = {"sender": self.sender, "recipients": recipients, "severity": self.severity}
+        if not (self.minutes.isascii() and self.minutes.isdecimal() and len(self.minutes) < 6):
+            raise BadParameter("1 to 1440 are expected", field="minutes")
+        try:
+            return msgspec.convert({**fields, "minutes": int(self.minutes)}, MailOptions)
+        except msgspec.ValidationError as error:
+            wrong = next((one for one in ("sender", "minutes") if one in str(error)), "recipients")
+            raise BadParameter("it cannot be used", field=wrong) from error
+
 
 async def entered() -> Values:
     form = await request.form
     texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key")
+    mail = ("sender", "recipients", "severity", "minutes")
     return Values(
         seen=form.get("seen", type=int),
-        **{name: form.get(name, "").strip() for name in texts},
+        **{name: form.get(name, "").strip() for name in (*texts, *mail)},
         password=form.get("password", ""),
         kinds=tuple(form.getlist("kinds")),
         dids=_numbers(form.getlist("did"), _MAX_DID),
@@ -137,7 +167,7 @@ def _numbers(texts: list[str], digits: int) -> tuple[str, ...]:
 
 def values_of(view: TargetView) -> Values:
     options = view.target.options
-    chosen = options.selection
+    chosen, mail = options.selection, options.mail
     return Values(
         seen=view.target.generation,
         name=view.target.name,
@@ -152,6 +182,10 @@ def values_of(view: TargetView) -> Values:
         cert=options.cert,
         home_assistant=options.home_assistant,
         commands=options.commands,
+        sender="" if mail is None else mail.sender,
+        recipients="" if mail is None else ", ".join(mail.recipients),
+        severity="" if mail is None else mail.severity,
+        minutes="" if mail is None else str(mail.minutes),
     )
 
 
@@ -172,6 +206,10 @@ def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, 
     return {
         "is_nats": kind == "nats",
         "is_mqtt": kind == "mqtt",
+        "is_mail": kind == "mail",
+        "severities": [
+            Choice(one, gettext(text), one == values.severity) for one, text in SEVERITIES.items()
+        ],
         "values": values,
         "fault": fault,
         "fault_has_place": fault is not None and fault.field in _FIELDS,
@@ -226,6 +264,8 @@ def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
 def _expected_url(kind: TargetKind, values: Values) -> str:
     if kind == "webhook":
         return _WHOLE_ADDRESS if HIDDEN in values.url else _WEB_ADDRESS
+    if kind == "mail":
+        return _MAIL_SERVER
     if kind == "mqtt":
         return _TLS_BROKER if values.cert and values.url.startswith("mqtt://") else _BROKER
     return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS

@@ -167,16 +167,17 @@ async def _show_again(fault: Fault, id: int) -> Response:
 async def change(id: int) -> Response:
     hub, values = auth.services(), await entered()
     view = hub.forwarding.targets.get(id)
-    changed = TargetChange(
-        seen=values.seen,
-        name=values.name,
-        url=values.url,
-        ca=values.ca,
-        identity=new_identity(values, view),
-        mqtt=values.mqtt if view.target.kind == "mqtt" else None,
-        **asdict(values.selection),
-    )
     try:
+        changed = TargetChange(
+            seen=values.seen,
+            name=values.name,
+            url=values.url,
+            ca=values.ca,
+            identity=new_identity(values, view),
+            mqtt=values.mqtt if view.target.kind == "mqtt" else None,
+            mail=values.mail if view.target.kind == "mail" else None,
+            **asdict(values.selection),
+        )
         await hub.forwarding.targets.change(id, changed, by=auth.actor())
     except BadParameter as error:
         view = hub.forwarding.targets.get(id)
@@ -231,6 +232,7 @@ async def _ask_to_remove(id: int) -> Response:
         "site/target_remove.html",
         row=_row(view),
         is_mqtt=view.target.kind == "mqtt",
+        is_mail=view.target.kind == "mail",
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.mqtt.topics import Topics
+from hub.services.forwarding.picture import picture_name
 from hub.services.forwarding.sender import (
     AlarmItem,
     ErasureItem,
@@ -32,8 +33,6 @@ from hub.wire.uploads.records import Record, render
 
 JSON = "application/json"
 _JPEG = "image/jpeg"
-#: Of a record's pictures, this one is sent if there is one of this name.
-_FACE = "face"
 
 
 class Publication(Struct, frozen=True):
@@ -102,10 +101,8 @@ class MqttMessages:
         ]
 
     async def _picture(self, record: Record) -> Publication | None:
-        names = [image.name for image in record.images]
-        name = _FACE if _FACE in names else names[0]
         # None: erased, or dropped with its day.
-        if (picture := await self._pictures.read(record.seq, name)) is None:
+        if (picture := await self._pictures.read(record.seq, picture_name(record))) is None:
             return None
         topic = self.topics.picture(record.did, record.kind)
         # As the document for Home Assistant says, of all pictures.

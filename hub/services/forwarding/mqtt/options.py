@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter
 from hub.store.targets.target import TargetKind, TargetOptions
 
-_PORTS = {"mqtts": 8883, "mqtt": 1883}
+PORTS = {"mqtts": 8883, "mqtt": 1883}
 _MAX_URL = 500
 
 
@@ -48,18 +49,21 @@ def leaves(before: TargetOptions, after: TargetOptions) -> bool:
     return before.url != after.url or (before.home_assistant and not after.home_assistant)
 
 
-def check_broker(url: str) -> tuple[str, int]:
-    """Return host and port of the broker of a target. Raises BadParameter."""
+def check_broker(url: str, ports: Mapping[str, int] = PORTS) -> tuple[str, int]:
+    """Return host and port of the server of a target. Raises BadParameter.
+
+    `ports`: the ports of the schemes that it may have.
+    """
     if len(url) > _MAX_URL:
         raise BadParameter(f"at most {_MAX_URL} characters are expected", field="url")
-    parts = _parts(url)
+    parts = _parts(url, ports)
     if parts.username or parts.password:
         raise BadParameter(
             "leave out user name and password: they have fields of their own", field="url"
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise BadParameter("an address without a path", field="url")
-    return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    return parts.hostname or "", parts.port or ports[parts.scheme]
 
 
 def is_encrypted(url: str) -> bool:
@@ -67,13 +71,14 @@ def is_encrypted(url: str) -> bool:
     return url.startswith("mqtts://")
 
 
-def _parts(url: str) -> SplitResult:
+def _parts(url: str, ports: Mapping[str, int]) -> SplitResult:
     try:
         parts = urlsplit(url)
-        is_good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        is_good = parts.scheme in ports and bool(parts.hostname) and parts.port != 0
         (parts.hostname or "").encode("idna")
     except ValueError:
         is_good = False
     if not is_good or not url.isascii() or any(c <= " " for c in url):
-        raise BadParameter("an address that begins with mqtts:// or mqtt://", field="url")
+        schemes = " or ".join(f"{scheme}://" for scheme in ports)
+        raise BadParameter(f"an address that begins with {schemes}", field="url")
     return parts

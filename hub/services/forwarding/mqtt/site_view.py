@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,10 @@ class SiteView:
     async def records(self, seqs: Sequence[int]) -> list[Record]:
         """Return those of these records that are there. Raises like `recent_after`."""
         return await self._store.records.some(seqs)
+
+    def camera_names(self) -> Mapping[str, str]:
+        """Return what the cameras are called, by did."""
+        return self._devices.names()
 
     async def as_jpeg(self, data: bytes) -> bytes | None:
         """Return a picture of another type as a JPEG; None if it cannot be read."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -16,10 +16,17 @@ import trio
 from hub.reasons import Reason, because
 from hub.services.connect_errors import reason_of
 from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN
-from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
+from hub.services.forwarding.sender import (
+    Connectionless,
+    Delivery,
+    Item,
+    NeedsPerson,
+    Refused,
+    TryLater,
+)
 from hub.services.forwarding.webhooks.address import whole_address, without_address
 from hub.services.forwarding.webhooks.bodies import WebhookBodies
-from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
+from hub.store.targets.target import TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +41,7 @@ _REFUSALS = frozenset({400, 406, 411, 413, 414, 415, 417, 422, 431})
 _NO_CONTENT, _GONE = 204, 410
 
 
-class WebhookSender:
+class WebhookSender(Connectionless):
     """Delivers to one address. Redirects are not followed; of an answer, only its head counts."""
 
     batch = 1
@@ -63,17 +70,6 @@ class WebhookSender:
         #: The last attempts, the newest last.
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        yield
-
-    async def position(self, cursor: Cursor) -> None:
-        return None
-
-    async def wait_broken(self) -> Reason:
-        await trio.sleep_forever()
-        raise AssertionError("not reached")
-
     async def send(self, items: Sequence[Item]) -> None:
         for item in items:
             id = self._bodies.id_of(item, self._log_id)
@@ -84,9 +80,6 @@ class WebhookSender:
         with suppress(Refused, TryLater, NeedsPerson):
             await self.post(id, self._bodies.test_body(self._log_id))
         return self.deliveries[-1]
-
-    async def forget(self) -> None:
-        pass
 
     async def post(self, id: str, body: bytes) -> None:
         """Deliver one message. Raises Refused, TryLater, NeedsPerson."""
@@ -169,7 +162,7 @@ class WebhookSender:
             import httpx
 
             # In a thread: it reads all authorities that this computer knows.
-            tls = await trio.to_thread.run_sync(_tls_of, self._options)
+            tls = await trio.to_thread.run_sync(tls_of, self._options)
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(_TIMEOUT_SECONDS),
                 follow_redirects=False,
@@ -193,7 +186,7 @@ async def _read_short(answer: httpx.Response) -> None:
             pass
 
 
-def _tls_of(options: TargetOptions) -> ssl.SSLContext:
+def tls_of(options: TargetOptions) -> ssl.SSLContext:
     """Return what checks the certificate. Raises TryLater if the authority cannot be used."""
     context = ssl.create_default_context()
     if options.ca:

@@ -435,3 +435,65 @@ async def test_what_is_wrong_with_a_target_of_mqtt_is_said_at_the_field(
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
     assert "a secret" not in admin.text
     assert hub.services.forwarding.targets.list() == ()
+
+
+MAIL = f"{TARGETS}/mail"
+SERVER = {
+    "url": "smtps://127.0.0.1:9",
+    "user": "a",
+    "password": "a secret",
+    "sender": "hub@example.org",
+    "recipients": "a@example.org, b@example.org",
+    "severity": "critical",
+    "minutes": "5",
+    "alarms": "1",
+}
+
+
+async def test_a_target_of_mail_is_added_tried_out_and_changed(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(MAIL)
+    await admin.send(MAIL, **SERVER, pictures="alarms", own_password=PASSWORD)
+    path = f"{TARGETS}/1"
+    assert admin.goes_to == f"{path}?done=target-added"
+    await admin.get(path)
+    assert "a secret" not in admin.text
+    assert 'value="a@example.org, b@example.org"' in admin.text
+    await admin.send(f"{path}/test")
+    assert "The test message was not delivered: the connection was refused" in admin.text
+    await admin.send(
+        path, **SERVER | {"password": "", "minutes": "60"}, name="Mail", own_password=PASSWORD
+    )
+    assert admin.goes_to == f"{path}?done=target-changed"
+    options = hub.services.forwarding.targets.get(1).target.options
+    assert options.mail is not None
+    assert (options.mail.minutes, options.mail.severity) == (60, "critical")
+    assert options.mail.recipients == ("a@example.org", "b@example.org")
+    assert options.selection.pictures == "none"
+    assert hub.hub.store.targets.secrets(1).password == "a secret"
+    await admin.get(f"{path}/remove")
+    assert "It sends no more e-mails about alarms." in admin.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"own_password": "a guess"}, "own_password", "Your password is wrong."),
+        ({"url": "https://x"}, "url", "Enter an address that begins with smtps:// or smtp://"),
+        ({"sender": "a"}, "sender", "Enter an e-mail address."),
+        ({"recipients": "a@b.c, d"}, "recipients", "Enter 1 to 20 e-mail addresses"),
+        ({"recipients": "a@b.c " * 21}, "recipients", "Enter 1 to 20 e-mail addresses"),
+        ({"minutes": "0"}, "minutes", "Enter a number from 1 to 1440."),
+        ({"minutes": "x"}, "minutes", "Enter a number from 1 to 1440."),
+    ],
+)
+async def test_what_is_wrong_with_a_target_of_mail_is_said_at_the_field(
+    admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
+) -> None:
+    await admin.get(MAIL)
+    await admin.send(MAIL, **{**SERVER, "own_password": PASSWORD, **fields})
+    assert admin.response.status_code == 400
+    assert sentence in admin.text
+    assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
+    assert hub.services.forwarding.targets.list() == ()
