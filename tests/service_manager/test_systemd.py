@@ -243,7 +243,8 @@ def test_the_status_is_that_of_systemctl(system: System, active: str, state: str
     assert system.service.status() == ServiceStatus("not installed")
     system.service.install(system.download)
     system.results["systemctl is-active sitehub.service"] = ProgramResult(3, f"{active}\n")
-    system.results["systemctl is-enabled sitehub.service"] = ProgramResult(0, "enabled\n")
+    asked = "systemctl is-enabled --root=/ sitehub.service"
+    system.results[asked] = ProgramResult(0, "enabled\n")
     assert system.service.status() == ServiceStatus(state, at_boot=True)  # type: ignore[arg-type]
 
 

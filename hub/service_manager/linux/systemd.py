@@ -91,8 +91,9 @@ class SystemdService:
     def status(self) -> ServiceStatus:
         if not self._is_installed():
             return ServiceStatus("not installed")
-        # This works without a running systemd, too: it reads the links of enabled units.
-        at_boot = self._run(["systemctl", "is-enabled", UNIT]).text.strip() == "enabled"
+        # From the links of enabled units: without a running systemd or a bus that the hub may ask.
+        asked = ["systemctl", "is-enabled", "--root=/", UNIT]
+        at_boot = self._run(asked).text.strip() == "enabled"
         if not self.runs_services_now():
             return ServiceStatus("stopped", at_boot)
         active = self._run(["systemctl", "is-active", UNIT]).text.strip()
