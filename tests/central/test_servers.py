@@ -194,10 +194,10 @@ def test_what_expired_before_it_was_stored_is_told_as_gone(
 ) -> None:
     config: Any = server.ask(f"$JS.API.STREAM.INFO.{STREAM}")["config"]
     short = {"max_age": 2_000_000_000, "duplicate_window": 1_000_000_000}
-    server.ask(f"$JS.API.STREAM.UPDATE.{STREAM}", config | short)
     publish(server, [record(seq) for seq in (1, 2, 3)])
     # Of what was taken when it expired, the server says that it is acknowledged.
     server.take(STREAM, "sitehub-central", 2)
+    server.ask(f"$JS.API.STREAM.UPDATE.{STREAM}", config | short)
     until(lambda: not server.read(STREAM))
     server.ask(f"$JS.API.STREAM.UPDATE.{STREAM}", config)
     publish(server, [record(4)])
