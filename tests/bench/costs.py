@@ -30,7 +30,7 @@ from tests.support.ports import free_port
 MOST = {
     "heartbeat": (252, 5),
     "command": (945, 17),
-    "capture": (985, 14),
+    "capture": (1040, 16),
     "connect": (2820, 40),
 }
 #: How much more is tolerated, because of what the hub does beside it.
