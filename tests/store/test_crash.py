@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from hub.store.db import Store
 from hub.store.health import StoreHealth
@@ -16,6 +17,7 @@ from hub.store.media.packs import entries
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
 from tests.support.stores import (
+    BlockingJob,
     WatchedDisk,
     batch,
     copy_as_left,
@@ -50,9 +52,15 @@ async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
     async with opened(data, clock, on_records=on_records, disk=WatchedDisk(at)) as store:
         await store.records.append(batch(clock, 1))
         armed = True
-        async with trio.open_nursery() as nursery:  # both in one group
+        gate = BlockingJob()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.write, gate)
+            await gate.entered.wait()
+            # Both in the next group.
             nursery.start_soon(store.records.append, batch(clock, 2))
             nursery.start_soon(store.write, lambda connection: at("before the rows are complete"))
+            await trio.testing.wait_all_tasks_blocked()
+            gate.open()
     return left
 
 
