@@ -64,6 +64,11 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
         "Addresses and networks of reverse proxies whose Forwarded header is trusted",
         FILE_ONLY,
     ] = ""
+    second_factor: Annotated[
+        Literal["optional", "administrators"],
+        "Who must have a second factor to sign in; until then an administrator can only view",
+        AT_ONCE,
+    ] = "optional"
     max_body_mb: Annotated[
         int, Meta(ge=1, le=256), "Maximum size of a request body, in MB", AT_ONCE
     ] = 16

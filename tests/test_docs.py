@@ -109,7 +109,7 @@ def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> N
 def test_every_setting_that_asks_for_the_password_is_named(page: str, begin: str) -> None:
     paragraph = PAGES[page].partition(begin)[2].partition("\n\n")[0].partition("\n|")[0]
     asking = {name for name in SETTINGS if form_of(name).risk and name != "backup.folder"}
-    assert set(re.findall(r"`(devices\.\w+)`", paragraph)) == asking
+    assert set(re.findall(r"`((?:devices|web)\.\w+)`", paragraph)) == asking
 
 
 @pytest.mark.parametrize("name", PAGES)

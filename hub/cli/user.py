@@ -109,6 +109,17 @@ def list_(data_dir: Path, as_json: bool) -> None:
     )
 
 
+@user.command("remove-second-factor")
+@click.argument("name")
+@data_option()
+def remove_second_factor(data_dir: Path, name: str) -> None:
+    """Take a user's second factor away, after the phone and the recovery codes are lost."""
+    from hub.cli.requests import execute
+    from hub.process.control.access import RemoveSecondFactor
+
+    execute(data_dir, RemoveSecondFactor(name))
+
+
 @user.command("remove")
 @click.argument("name")
 @data_option()

@@ -30,6 +30,7 @@ from hub.store.tables.outages import OutageTable
 from hub.store.tables.plate_lists import PlateListTable
 from hub.store.tables.reviews import ReviewTable
 from hub.store.tables.saved_searches import SavedSearchTable
+from hub.store.tables.second_factors import SecondFactorTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.table import Engine, RowSource, Table
@@ -57,6 +58,7 @@ class Tables:
     sessions: SessionTable
     reviews: ReviewTable
     users: UserTable
+    second_factors: SecondFactorTable
     user_links: UserLinkTable
     used_signatures: UsedSignatureTable
     api_keys: ApiKeyTable

@@ -143,6 +143,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "site-key",
         *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
         *("user role", "user enable", "user disable", "user sign-out"),
+        "user remove-second-factor",
         *("apikey", "apikey add", "apikey list", "apikey remove"),
         *("audit", "status", "logs", "doctor", "simulate", "update", "version"),
         *("backup", "restore"),

@@ -231,6 +231,7 @@ async def _fill_devices(store: Store) -> None:
 async def _fill_access(store: Store) -> None:
     await store.users.add(User("alice", "admin", "scrypt$0", _MS))
     await store.users.add(User("bob", "guard", "scrypt$1", _MS, enabled=False))
+    await store.second_factors.put("alice", "JBSWY3DPEHPK3PXP", 7, ("ab" * 32, "cd" * 32))
     await store.user_links.put(UserLink("carol", "viewer", b"l" * 32, _MS + _DAY_MS))
     await store.user_links.put(UserLink("dan", "guard", b"m" * 32, _MS + _DAY_MS, made_by="alice"))
     await store.sessions.add(Session(b"s" * 32, "alice", _MS, _MS + 5, "10.0.0.1"))

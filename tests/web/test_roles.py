@@ -35,6 +35,7 @@ GET /setup/{token}
 POST /setup/{token}
 GET /sign-in
 POST /sign-in
+POST /sign-in/code
 POST /sign-out
 GET /static/{version}/{name}
 GET /wall/start/{token}
@@ -43,6 +44,10 @@ POST /wall/start/{token}
 _SIGNED_IN = """
 GET /
 GET /account
+GET /account/second-factor
+POST /account/second-factor/begin
+POST /account/second-factor/confirm
+POST /account/second-factor/remove
 GET /api/hub/v1/groups
 GET /api/hub/v1/groups/{group}
 GET /help/{name}
@@ -348,7 +353,14 @@ def test_who_may_only_read_changes_nothing() -> None:
         call
         for call, role in ROLES.items()
         if role and includes("viewer", role) and not call.startswith("GET ")
-    } == {"POST /account/password", "POST /account/sign-out-everywhere", "POST /wall-seen"}
+    } == {
+        "POST /account/password",
+        "POST /account/second-factor/begin",
+        "POST /account/second-factor/confirm",
+        "POST /account/second-factor/remove",
+        "POST /account/sign-out-everywhere",
+        "POST /wall-seen",
+    }
 
 
 def test_a_route_without_a_role_is_not_added() -> None:

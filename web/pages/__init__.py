@@ -68,6 +68,7 @@ _MODULES = (
     "search.export.views",
     "search.saved_views",
     "search.views",
+    "second_factor",
     "setup",
     "site.api_keys",
     "site.audit",

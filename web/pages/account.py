@@ -6,8 +6,10 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised, TooManyRequests
-from hub.services.access.sessions import hash_token
+from hub.services.access.second_factor import CodeNeeded
+from hub.services.access.sessions import SignedIn, hash_token
 from hub.services.access.setup_links import setup_command
+from hub.services.access.sign_in import TicketEnded
 from hub.services.access.validation import MAX_SENT_NAME
 from hub.store.tables.users import User
 from web import auth, language
@@ -57,17 +59,68 @@ async def sign_in() -> Response:
             marks=auth.browser_marks(),
         )
     except TooManyRequests as error:
-        fault = ngettext(
-            "Too many attempts. Try again in %(n)s second.",
-            "Too many attempts. Try again in %(n)s seconds.",
-            error.retry_after,
-        ) % {"n": error.retry_after}
-        response = await _sign_in_page(next_path=next_path, name=name, fault=fault, status=429)
-        response.headers["Retry-After"] = str(error.retry_after)
-        return response
+        return _later(
+            error,
+            await _sign_in_page(
+                next_path=next_path, name=name, fault=_describe_wait(error), status=429
+            ),
+        )
+    except CodeNeeded as error:
+        return await _code_page(error.ticket, next_path)
     except NotAuthorised:
         fault = gettext("Wrong user name or password.")
         return await _sign_in_page(next_path=next_path, name=name, fault=fault, status=401)
+    return await _signed_in(signed_in, next_path)
+
+
+@blueprint.post("/sign-in/code", role=None)
+async def give_code() -> Response:
+    """The second step, for users with a second factor."""
+    form = await request.form
+    next_path, ticket = local_path(form.get("next")), form.get("ticket", "")
+    try:
+        signed_in = await auth.services().access.sessions.sign_in_by_code(
+            ticket, form.get("code", ""), auth.client_address(), marks=auth.browser_marks()
+        )
+    except TooManyRequests as error:
+        return _later(error, await _code_page(ticket, next_path, _describe_wait(error), 429))
+    except TicketEnded:
+        fault = gettext("That took too long. Sign in again.")
+        return await _sign_in_page(next_path=next_path, fault=fault, status=401)
+    except NotAuthorised:
+        fault = gettext("Wrong code. Wait for the next one, or use a recovery code.")
+        return await _code_page(ticket, next_path, fault, 401)
+    return await _signed_in(signed_in, next_path)
+
+
+async def _code_page(ticket: str, next_path: str, fault: str = "", status: int = 200) -> Response:
+    now = auth.services().core.clock.reading().likely
+    return await page(
+        "account/code.html",
+        status=status,
+        ticket=ticket,
+        next=next_path,
+        fault=fault,
+        clock=language.current().time(now, language.zone()),
+    )
+
+
+def _describe_wait(error: TooManyRequests) -> str:
+    return ngettext(
+        "Too many attempts. Try again in %(n)s second.",
+        "Too many attempts. Try again in %(n)s seconds.",
+        error.retry_after,
+    ) % {"n": error.retry_after}
+
+
+def _later(error: TooManyRequests, response: Response) -> Response:
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+async def _signed_in(signed_in: SignedIn, next_path: str) -> Response:
+    if auth.services().access.second_factors.is_missing(signed_in.user):
+        next_path = "/account/second-factor"
     # The session that this browser had before is of no use to anybody else.
     if earlier := auth.session_token():
         await auth.services().access.sessions.sign_out(earlier)
@@ -123,6 +176,7 @@ async def _account_page(me: User, fault: str = "", status: int = 200) -> Respons
         fault=fault,
         sessions=_session_rows(me),
         is_screen=_is_screen(),
+        has_factor=auth.services().access.second_factors.is_on(me.name),
     )
 
 
@@ -130,7 +184,7 @@ def _is_screen() -> bool:
     return auth.services().access.sessions.is_screen(auth.session_token())
 
 
-def _refuse_screens() -> None:
+def refuse_screens() -> None:
     """Raise NotAllowed on a wall screen: anybody may stand at it, and it can only look."""
     if _is_screen():
         raise Forbidden(gettext("A wall screen can only show the wall."))
@@ -139,7 +193,7 @@ def _refuse_screens() -> None:
 @blueprint.post("/account/password", role="signed-in")
 async def change_password() -> Response:
     me = auth.user()
-    _refuse_screens()
+    refuse_screens()
     form = await request.form
     try:
         await auth.services().access.users.change_password(
@@ -165,7 +219,7 @@ async def change_password() -> Response:
 
 @blueprint.post("/account/sign-out-everywhere", role="signed-in")
 async def sign_out_everywhere() -> Response:
-    _refuse_screens()
+    refuse_screens()
     await auth.services().access.sessions.sign_out_everywhere(auth.user().name, by=auth.actor())
     response = redirect_to("/sign-in?done=signed-out-everywhere")
     auth.forget(response)

@@ -167,6 +167,7 @@ DONE = {
     "campaign-resume": N_("The campaign was resumed."),
     "campaign-stop": N_("The campaign was stopped."),
     "password": N_("The password was changed. Other browsers were signed out."),
+    "factor-off": N_("The second factor was removed."),
     "setting-changed": N_("The setting was saved and applies now."),
     "setting-waits": N_("The setting was saved. It applies after the hub is restarted."),
     "settings-read": N_("The file was reloaded. Changes that need no restart apply now."),

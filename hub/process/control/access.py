@@ -85,6 +85,16 @@ class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
         ]
 
 
+class RemoveSecondFactor(ControlRequest[None], frozen=True, tag="user.remove-second-factor"):
+    """Take a user's second factor away."""
+
+    name: str
+
+    async def perform(self, services: Services) -> None:
+        user = services.access.users.get(self.name)
+        await services.access.second_factors.remove(user.name, by=COMMAND_LINE)
+
+
 class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
     """Remove a user and sign them out everywhere."""
 

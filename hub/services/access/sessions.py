@@ -17,6 +17,7 @@ from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
 from hub.net.networks import network_of
 from hub.services.access.known_browsers import KnownBrowsers
+from hub.services.access.second_factor import CodeNeeded, SecondFactors
 from hub.services.access.sign_in import SignIn
 from hub.services.audit import Actor
 from hub.services.expiry import is_from_now
@@ -51,11 +52,12 @@ class SignedIn(Struct, frozen=True):
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, core: Core, sign_in: SignIn) -> None:
+    def __init__(self, core: Core, sign_in: SignIn, factors: SecondFactors) -> None:
         self._sessions = core.store.sessions
         self._users = core.store.users
         self._changes = core.store.access_changes
         self._sign_in = sign_in
+        self._factors = factors
         self._audit = core.audit
         self._now = core.clock.expiry
 
@@ -67,14 +69,27 @@ class Sessions:
     async def sign_in(self, name: str, password: str, address: str, *, marks: str = "") -> SignedIn:
         """Check name and password, and open a session. `marks`: of the browser.
 
-        Raises NotAuthorised if either is wrong, TooManyRequests after too many failures.
+        Raises NotAuthorised if either is wrong, TooManyRequests after too many failures, and
+        CodeNeeded if the user has a second factor.
         """
         user = await self._sign_in.recognise(name, password, address, marks=marks)
         if user is None:
-            metrics.sign_in_failures.inc()
-            key = f"sign-in {network_of(address)}"
-            limited(log, logging.WARNING, key, "failed sign-in from %s", address)
-            raise NotAuthorised("name or password is wrong")
+            raise _failed(address, "name or password is wrong")
+        if self._factors.is_on(user.name):
+            raise CodeNeeded(self._factors.wait_for_code(user))
+        return await self.open(user, address)
+
+    async def sign_in_by_code(
+        self, ticket: str, code: str, address: str, *, marks: str = ""
+    ) -> SignedIn:
+        """Check the code of the second factor, and open a session. `ticket`: of CodeNeeded.
+
+        Raises NotAuthorised if the code is wrong, TicketEnded if it took too long,
+        TooManyRequests after too many failures.
+        """
+        user = await self._sign_in.recognise_code(ticket, code, address, marks=marks)
+        if user is None:
+            raise _failed(address, "the code is wrong")
         return await self.open(user, address)
 
     async def open(self, user: User, address: str, *, screen: str = "") -> SignedIn:
@@ -103,7 +118,8 @@ class Sessions:
     async def user_of(self, token: str) -> User | None:
         """Return the user of a session.
 
-        None if it is unknown, idle for too long, or too old, or the user is disabled.
+        None if it is unknown, idle for too long, or too old, or the user is disabled. An
+        administrator without the second factor that the site demands is a viewer.
         """
         session = self._sessions.get(hash_token(token))
         now = self._now_ms()
@@ -116,7 +132,9 @@ class Sessions:
         user = self._users.get(session.user)
         if user is None or not user.enabled:
             return None
-        return replace(user, role="viewer") if session.screen else user
+        # A screen can only look; and so can an administrator who owes the second factor.
+        only_looks = session.screen or self._factors.is_missing(user)
+        return replace(user, role="viewer") if only_looks else user
 
     def follow_changes(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `wake` when a session, user or key has lost rights, or may have, or the hub stops.
@@ -180,6 +198,13 @@ class Sessions:
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _failed(address: str, message: str) -> NotAuthorised:
+    metrics.sign_in_failures.inc()
+    key = f"sign-in {network_of(address)}"
+    limited(log, logging.WARNING, key, "failed sign-in from %s", address)
+    return NotAuthorised(message)
 
 
 def _is_alive(session: Session, now: int) -> bool:

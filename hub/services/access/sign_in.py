@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hub import metrics
-from hub.errors import TooManyRequests
+from hub.errors import NotAuthorised, TooManyRequests
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.net.shared_limits import SharedLimits
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
+from hub.services.access.second_factor import SecondFactors
 from hub.services.access.sign_in_queue import Source, stranger
 from hub.services.access.validation import MAX_NAME_LENGTH, MAX_SENT_NAME, normalise_name
+from hub.services.audit import Actor
 from hub.store.tables.users import User
 
 if TYPE_CHECKING:
@@ -38,9 +40,10 @@ _MAX_KNOWN_PAIRS = 4096
 class SignIn:
     """Recognises users by name and password."""
 
-    def __init__(self, core: Core, passwords: Passwords) -> None:
+    def __init__(self, core: Core, passwords: Passwords, factors: SecondFactors) -> None:
         self._users = core.store.users
         self._passwords = passwords
+        self._factors = factors
         self._limit = _GuessLimit(core.store, core.clock.expiry)
         self.known_browsers = KnownBrowsers(core.store.browser_key)
 
@@ -71,8 +74,43 @@ class SignIn:
         # The user may have been removed, or the password changed, in the meantime.
         if not fits or user is None or not user.enabled or self._users.get(name) != user:
             return None
-        self._limit.succeeded(name, address, origin, attempt)
+        if self._factors.is_on(name) and not is_signed_in:
+            # The failures of codes count with those of passwords, until a code is right.
+            attempt.undo()
+        else:
+            self._limit.succeeded(name, address, origin, attempt)
         return user
+
+    async def recognise_code(
+        self, ticket: str, code: str, address: str, *, marks: str = ""
+    ) -> User | None:
+        """Return the user of a ticket whose second factor has this code, and end the ticket.
+
+        None if the code is wrong. Raises NotAuthorised if the ticket has ended, and what
+        `recognise` raises, in one count with passwords.
+        """
+        user = self._factors.user_of(ticket)
+        if user is None:
+            raise TicketEnded
+        browser = self.known_browsers.recognise(marks, user) if marks else None
+        origin = self._limit.origin(user.name, address, browser)
+        attempt = self._limit.attempt(user.name, origin)
+        attempt.count()
+        by = Actor(f"user {user.name}", address)
+        if not await self._factors.fits(user.name, code, by=by):
+            return None
+        # The password may have been changed, or the ticket used, in the meantime.
+        if self._factors.user_of(ticket) is None or not self._factors.end(ticket):
+            raise TicketEnded
+        self._limit.succeeded(user.name, address, origin, attempt)
+        return user
+
+
+class TicketEnded(NotAuthorised):
+    """It took too long from the password to the code."""
+
+    def __init__(self) -> None:
+        super().__init__("sign in again: it took too long")
 
 
 class _Origin(Struct, frozen=True):

@@ -8,6 +8,7 @@ from hub.net.connection_slots import KnownAddresses
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.passwords import Passwords
 from hub.services.access.screens import Screens
+from hub.services.access.second_factor import SecondFactors
 from hub.services.access.sessions import Sessions
 from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
@@ -22,6 +23,7 @@ class Access:
 
     users: Users
     sessions: Sessions
+    second_factors: SecondFactors
     setup_links: SetupLinks
     #: Screens on walls, which show without a person who signs in.
     screens: Screens
@@ -33,12 +35,14 @@ class Access:
 def build_access(core: Core, cameras: Cameras) -> Access:
     """Build this area."""
     passwords = Passwords(core.outside.password_cost)
-    sign_in = SignIn(core, passwords)
-    sessions = Sessions(core, sign_in)
+    factors = SecondFactors(core)
+    sign_in = SignIn(core, passwords, factors)
+    sessions = Sessions(core, sign_in, factors)
     users = Users(core, passwords, sign_in, sessions)
     return Access(
         users=users,
         sessions=sessions,
+        second_factors=factors,
         setup_links=SetupLinks(core, passwords, users, sessions),
         screens=Screens(core, users, sessions),
         api_keys=ApiKeys(core),

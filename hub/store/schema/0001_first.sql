@@ -689,6 +689,14 @@ CREATE TABLE user (
     enabled INTEGER NOT NULL DEFAULT 1 -- 0: cannot sign in
 ) STRICT, WITHOUT ROWID;
 
+-- Second factors of users.
+CREATE TABLE second_factor (
+    user TEXT PRIMARY KEY REFERENCES user (name) ON DELETE CASCADE,
+    secret BLOB NOT NULL,        -- sealed
+    last_step INTEGER NOT NULL,  -- of the code that was used last: none is good twice
+    recovery TEXT NOT NULL       -- hashes of the recovery codes that are left, by blanks
+) STRICT, WITHOUT ROWID;
+
 -- Links by which users set themselves up, once. The token itself is not stored.
 CREATE TABLE user_link (
     name TEXT PRIMARY KEY,       -- of the user to be

@@ -8,6 +8,7 @@ import pytest
 
 from hub.config import Config, DevicesConfig
 from hub.errors import NotAuthorised
+from hub.services.access.second_factor import SecondFactors
 from hub.services.access.sessions import Sessions
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.clock.clock import SiteClock
@@ -29,7 +30,8 @@ async def sessions_of(host: Host, clock: SiteClock) -> Sessions:
     if host.store.users.get(ANN.name) is None:
         await host.store.users.add(ANN)
     unused: object = None
-    return Sessions(core_of(host.store, clock.expiry, clock=clock), unused)  # type: ignore[arg-type]
+    core = core_of(host.store, clock.expiry, clock=clock)
+    return Sessions(core, unused, SecondFactors(core))  # type: ignore[arg-type]
 
 
 async def issue_token(host: Host, clock: SiteClock, life: int = HOUR) -> Callable[[], bool]:

@@ -90,6 +90,9 @@ _FORMS = {
         find_fault=_folder_fault,
         changed=_look_at_folder,
     ),
+    "web.second_factor": SiteSettingForm(
+        risk=N_("Without it, who knows an administrator's password can change this hub.")
+    ),
     "devices.legacy_ciphers": SiteSettingForm(risk=_PROTECTS_CAMERAS),
     "devices.clock_skew": SiteSettingForm(risk=_PROTECTS_CAMERAS),
     "devices.http_auth": SiteSettingForm(risk=_PROTECTS_CAMERAS),

@@ -178,6 +178,7 @@ async def _user_page(user: User, about: str = "", fault: Fault = NO_FAULT) -> Re
         row=_row(user, auth.user()),
         user=user,
         sessions=hub.access.sessions.of_user(user.name),
+        has_factor=hub.access.second_factors.is_on(user.name),
         is_last=hub.access.users.is_last_administrator(user),
         roles=_role_choices(),
         about=about,
@@ -278,6 +279,16 @@ async def set_password() -> Response:
         fault = Fault(error.field, describe_account_error(error))
         return await _user_page(user, "password", fault)
     return redirect_to(_url_of(user.name, done="user-password"))
+
+
+@blueprint.post("/second-factor", role="admin", password=_asked("factor", unless=_is_own))
+async def remove_second_factor() -> Response:
+    """Take it away from another user. One's own is on the page of the account."""
+    user = _get((await request.form).get("name", ""))
+    if user.name == auth.user().name:
+        return redirect_to("/account/second-factor")
+    await auth.services().access.second_factors.remove(user.name, by=auth.actor())
+    return redirect_to(_url_of(user.name, done="factor-off"))
 
 
 @blueprint.post("/remove", role="admin")
