@@ -221,7 +221,7 @@ PROBLEMS: dict[str, Problem] = {
             "it."
         ),
         advice=(
-            "Open the camera's page, Manage, and look at what differs. If somebody moved or "
+            "Open the camera's page, Service, and look at what differs. If somebody moved or "
             "replaced the camera, accept the change there. If not, find out what is connected at "
             "that address."
         ),

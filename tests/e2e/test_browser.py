@@ -487,7 +487,8 @@ def test_a_camera_is_configured_browsed_and_restarted(
     assert browser.find('[name="mini_face"]').get_attribute("value") == "44"
 
     # A month leads to a day.
-    browser.click('.tabs a[href$="/recordings"]')
+    browser.click('.tabs a[href$="/captures"]')
+    browser.click('.camera-parts a[href$="/recordings"]')
     browser.find(".month")
     if not browser.find_all(".month-count"):
         browser.click('.steps [rel="prev"]')
@@ -502,7 +503,8 @@ def test_a_camera_is_configured_browsed_and_restarted(
         lambda: bool(browser.driver.execute_script(script)), "no picture of a capture"
     )
 
-    browser.click('.camera-head a[href$="/reboot"]')
+    browser.click('.tabs a[href$="/manage"]')
+    browser.click('main a[href$="/reboot"]')
     browser.click(".sheet .button-bad")
     browser.wait_for_text("The camera is restarting.")
     browser.wait_for_text("Offline")
@@ -563,7 +565,7 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     # The photo is read from the camera, in the reduced size that was sent.
     assert browser.wait_until(lambda: browser.driver.execute_script(shown), "no photo") == 900
 
-    browser.click('.tabs a[href$="/search"]')
+    browser.click('.camera-parts a[href$="/search"]')
     browser.fill("threshold", "0")
     browser.find('[name="photo"]').send_keys(str(photo))
     browser.click(".search-form .button-main")

@@ -146,14 +146,13 @@ def test_who_opens_a_page_that_waits_for_the_camera_is_told_so(
     browser: Browser, asking_hub: HubProcess, client: httpx.Client
 ) -> None:
     browser.sign_in(asking_hub, "ada")
-    browser.open(f"{asking_hub.url}/cameras/1")
-    browser.wait_for_text("cannot prove its identity")
+    browser.open(f"{asking_hub.url}/cameras/1/settings")
     # As if the page were long in coming.
     browser.driver.execute_script("addEventListener('click', (event) => event.preventDefault())")
     assert not browser.has_text("Asking the camera")
-    browser.click('.tabs a[href$="/trace"]')
-    browser.click('.tabs a[href$="/device"]')
+    browser.click('.tabs a[href$="/manage"]')
+    browser.click('.camera-parts a[href$="/device"]')
     browser.wait_for_text("Asking the camera")
     browser.open(f"{asking_hub.url}/cameras/1/device")
     assert not browser.has_text("Asking the camera")
-    assert len(browser.find_all("a[data-waits]")) == 7
+    assert len(browser.find_all("a[data-waits]")) == 6

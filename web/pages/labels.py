@@ -234,7 +234,7 @@ WAITING = {
     ),
     "other-path": N_(
         "It did not use the secret address that was given to this camera alone. If the camera was "
-        "reset, withdraw its address under Manage."
+        "reset, withdraw its address under Service."
     ),
     "still-online": N_(
         "Something else with this serial number tries to connect, while the camera is connected "

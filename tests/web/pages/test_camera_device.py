@@ -50,7 +50,8 @@ async def test_what_the_camera_says_of_itself_is_asked_when_the_page_is_opened(
     admin: Visitor, modern: SimulatedLink
 ) -> None:
     await admin.get("/cameras/1")
-    assert ">Device</a>" in admin.text
+    await admin.get("/cameras/1/manage")
+    assert 'href="/cameras/1/settings"' in admin.text
     assert modern.asked == []
     await admin.get("/cameras/1/device")
     asked = sorted(uri for uri, _ in modern.asked)

@@ -113,7 +113,7 @@ async def test_a_camera_without_a_relay_has_no_such_page(
     assert (await guard.get(PAGE)).status_code == 404
     await guard.get("/cameras/1")
     assert PAGE not in guard.text
-    await admin.get("/cameras/1/manage")
+    await admin.get("/cameras/1/settings")
     assert SETTINGS in admin.text
 
 

@@ -90,7 +90,6 @@ async def _capabilities_page(device: DeviceView, fault: str = "", status: int = 
     return await camera_page(
         "camera/capabilities.html",
         device,
-        tab="/manage",
         status=status,
         fault=fault,
         capabilities=[_row(one) for one in auth.services().cameras.capabilities.views(device.did)],

@@ -44,7 +44,7 @@ CaptureKind = Literal["faces", "people"]
 
 #: Of the seconds and rows in the address of a page.
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
-_PAGE, _TAB = "camera/captures.html", "/captures"
+_PAGE = "camera/captures.html"
 
 
 class CaptureFilterLink(Struct, frozen=True):
@@ -119,9 +119,7 @@ async def captures(did: int) -> Response:
     try:
         param = _make_param(query, position.page)
     except BadParameter as error:
-        return await camera_page(
-            _PAGE, device, tab=_TAB, status=400, fault=_describe_error(error), **page
-        )
+        return await camera_page(_PAGE, device, status=400, fault=_describe_error(error), **page)
 
     def pages(param: FaceHistory | PersonHistory) -> DeviceList[Any]:
         if isinstance(param, FaceHistory):
@@ -167,7 +165,7 @@ async def captures(did: int) -> Response:
         )
 
     chosen = ask if position.page is None else ask_on
-    return await streamed_camera_page(_PAGE, device, chosen, tab=_TAB, **page)
+    return await streamed_camera_page(_PAGE, device, chosen, **page)
 
 
 def _read_older(args: Mapping[str, str]) -> OlderCaptures | None:

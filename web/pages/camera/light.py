@@ -75,7 +75,6 @@ async def _light_page(device: DeviceView, fault: str = "", status: int = 200) ->
     return await camera_page(
         "camera/light.html",
         device,
-        tab="/light",
         status=status,
         fault=fault,
         is_known=known is not None,

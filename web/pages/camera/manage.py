@@ -38,7 +38,6 @@ async def _manage_page(
     return await camera_page(
         "camera/manage.html",
         device,
-        tab="/manage",
         status=400 if fault else 200,
         has_site_key=auth.services().cameras.devices.site_key() is not None,
         init_outcome=init_outcome(device.init_outcome),

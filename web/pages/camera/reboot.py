@@ -58,7 +58,6 @@ async def _reboot_page(
     return await camera_page(
         "camera/reboot.html",
         device,
-        tab="/reboot",
         status=status,
         delay=delay,
         bound=_DELAY_SECONDS,

@@ -55,7 +55,6 @@ async def _remove_page(
     return await camera_page(
         "camera/remove.html",
         device,
-        tab="/manage",
         status=status,
         fault=fault,
         can_clear=may_know(known, "people"),

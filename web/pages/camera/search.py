@@ -119,7 +119,6 @@ async def _search_page(
         "camera/search.html",
         device,
         ask,
-        tab="/search",
         status=error.status if error else 200,
         sent=sent,
         photo=photo_field(),

@@ -47,15 +47,12 @@ async def streamed_camera_page(
     device: DeviceView,
     ask: AskCamera,
     *,
-    tab: str,
     status: int = 200,
     **values: object,
 ) -> Response:
     """Stream the page `template`; an error of the device is shown as a sentence in it."""
     shared = await shared_values()
-    frame = await camera_page(
-        template, device, tab=tab, status=status, answer=_ANSWER_MARK, **values
-    )
+    frame = await camera_page(template, device, status=status, answer=_ANSWER_MARK, **values)
     if request.method == "HEAD":
         return frame
     before, _, after = (await frame.get_data(as_text=True)).partition(_ANSWER_MARK)

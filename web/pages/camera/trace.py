@@ -144,7 +144,6 @@ async def show_trace(did: int) -> Response:
     return await camera_page(
         "camera/trace.html",
         get_camera(did),
-        tab="/trace",
         news=f"/cameras/{did}/trace/news",
         shown=_trace_view(frames),
     )

@@ -57,7 +57,7 @@ async def dismiss(did: int) -> Response:
 
 
 async def _ask_to_give(did: int) -> Response:
-    return await camera_page("camera/unsigned_address.html", _get_unsigned(did), tab="/manage")
+    return await camera_page("camera/unsigned_address.html", _get_unsigned(did))
 
 
 @blueprint.post("/address", role="admin", confirm=_ask_to_give)
@@ -66,7 +66,7 @@ async def give(did: int) -> Response:
     order = await read_order()
     device, hub = _get_unsigned(did), auth.services()
     if not order.is_confirmed:
-        return await camera_page("camera/unsigned_address.html", device, tab="/manage")
+        return await camera_page("camera/unsigned_address.html", device)
     try:
         error = await perform_audited(
             device, "device.give-address", lambda: hub.cameras.secret_addresses.give(device.did)
@@ -98,16 +98,13 @@ def _changed_meanwhile() -> str:
 
 
 async def _unsigned_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
-    return await camera_page(
-        "camera/unsigned.html", device, tab="/manage", status=status, fault=fault
-    )
+    return await camera_page("camera/unsigned.html", device, status=status, fault=fault)
 
 
 async def _address_page(device: DeviceView, fault: str, error: HubError) -> Response:
     return await camera_page(
         "camera/unsigned_address.html",
         device,
-        tab="/manage",
         status=error.status,
         fault=fault,
     )

@@ -16,8 +16,9 @@ from hub.wire.commands.edition_3_params import EthernetSet
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
-from web.pages.camera.device.layout import device_page, get_capable
+from web.pages.camera.device.layout import get_capable
 from web.pages.camera.device.views import reading_fault
+from web.pages.camera.layout import camera_page
 from web.pages.camera.orders import read_order
 from web.pages.camera.settings.forms import (
     SettingForm,
@@ -83,9 +84,7 @@ async def change(did: int) -> Response:
     except BadParameter as error:
         return await _page(device, values, error)
     if not order.is_confirmed:
-        return await device_page(
-            "camera/device/address_confirm.html", device, path="/address", values=values
-        )
+        return await camera_page("camera/device/address_confirm.html", device, values=values)
     failed = await perform_audited(
         device, "device.set_address", lambda: hub.cameras.address_moves.send(device.did, param)
     )
@@ -105,10 +104,9 @@ async def _page(
     if values is None and reading.value is not None:
         values = _values(reading.value)
     wrong = error if isinstance(error, BadParameter) else None
-    return await device_page(
+    return await camera_page(
         "camera/device/address.html",
         device,
-        path="/address",
         status=error.status if error else 200,
         move=_move(device),
         one={"fault": reading_fault(reading.error), "read_at": reading.read_at},

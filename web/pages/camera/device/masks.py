@@ -19,8 +19,9 @@ from hub.wire.commands.edition_3_params import Area, PrivacySet
 from web import auth
 from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
-from web.pages.camera.device.layout import device_page, get_capable
+from web.pages.camera.device.layout import get_capable
 from web.pages.camera.device.views import reading_fault
+from web.pages.camera.layout import camera_page
 from web.pages.device_errors import describe_change_error
 from web.pages.layout import redirect_to
 
@@ -102,10 +103,9 @@ async def _page(
         fault = gettext("The camera does not say how large its picture is.")
     if reading.value is not None and is_on is None:
         is_on = reading.value.bEnable
-    return await device_page(
+    return await camera_page(
         "camera/device/masks.html",
         device,
-        path="/masks",
         status=error.status if error else 200,
         one={"fault": fault, "read_at": reading.read_at},
         frame=frame,

@@ -26,8 +26,9 @@ from web import auth
 from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.forms import FORMS, OSD, STREAM, DeviceForm, PageName
-from web.pages.camera.device.layout import device_page, get_capable
+from web.pages.camera.device.layout import get_capable
 from web.pages.camera.device.views import reading_fault
+from web.pages.camera.layout import camera_page
 from web.pages.camera.settings.forms import (
     FieldGroup,
     SettingForm,
@@ -186,10 +187,9 @@ async def _page(device: DeviceView, name: PageName, rejected: Rejected | None = 
             views += _stream_views(readings[one.getter.name], rejected)
         else:
             views.append(_read_view(device, one, readings[one.getter.name], rejected))
-    return await device_page(
+    return await camera_page(
         "camera/device/settings.html",
         device,
-        path=f"/{name}",
         status=rejected.error.status if rejected else 200,
         name=name,
         forms=views,

@@ -15,7 +15,8 @@ from hub.wire.commands.edition_3_answers import DeviceInformation, Ethernet, Int
 from hub.wire.commands.edition_3_commands import GET_INFO, GET_INTERFACES
 from web import auth
 from web.language import gettext
-from web.pages.camera.device.layout import device_page, get_capable
+from web.pages.camera.device.layout import get_capable
+from web.pages.camera.layout import camera_page
 from web.pages.device_errors import describe_device_error
 
 blueprint = Blueprint("camera_device", __name__, url_prefix="/cameras/<int:did>/device")
@@ -53,7 +54,7 @@ async def show(did: int) -> Response:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, GET_INFO)
         nursery.start_soon(read, GET_INTERFACES)
-    return await device_page(
+    return await camera_page(
         "camera/device/about.html",
         device,
         groups=[

@@ -160,7 +160,6 @@ async def _pan_tilt_page(device: DeviceView, *, fault: str = "", status: int = 2
         "camera/pan_tilt/page.html",
         device,
         ask,
-        tab="/pan-tilt",
         status=status,
         fault=fault,
         seconds=GET_PRESETS.seconds,

@@ -74,7 +74,6 @@ async def people(did: int) -> Response:
     return await camera_page(
         "camera/people/sync.html",
         device,
-        tab="/people",
         sync=await camera_sync(device.did),
         found=await _rows(device),
         may_decide=auth.reaches(auth.user(), "admin"),
@@ -162,7 +161,6 @@ async def _ask_to_decide(did: int, decision: str) -> Response:
     return await camera_page(
         "camera/people/decide.html",
         device,
-        tab="/people",
         decision=_check_decision(decision),
         groups=[group.name for group in auth.services().people.groups.of_device(device.did)],
         sync=await camera_sync(device.did),
@@ -204,7 +202,6 @@ async def _refused(device: DeviceView, error: HubError) -> Response:
     return await camera_page(
         "camera/people/sync.html",
         device,
-        tab="/people",
         status=error.status,
         sync=await camera_sync(device.did),
         found=await _rows(device),

@@ -87,7 +87,7 @@ async def people(did: int) -> Response:
         param = _make_list_param(query, position.page)
     except BadParameter as error:
         return await camera_page(
-            _PAGE, device, tab="/people", status=400, fault=_describe_query_error(error), **page
+            _PAGE, device, status=400, fault=_describe_query_error(error), **page
         )
 
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -102,7 +102,7 @@ async def people(did: int) -> Response:
             is_filtered=bool(query),
         )
 
-    return await streamed_camera_page(_PAGE, device, ask, tab="/people", **page)
+    return await streamed_camera_page(_PAGE, device, ask, **page)
 
 
 @blueprint.get("/<pid>", role="guard")
@@ -122,9 +122,7 @@ async def person(did: int, pid: str) -> Response:
             may_delete=auth.reaches(me, "admin"),
         )
 
-    return await streamed_camera_page(
-        "camera/people/person.html", device, ask, tab="/people", pid=pid
-    )
+    return await streamed_camera_page("camera/people/person.html", device, ask, pid=pid)
 
 
 @blueprint.get("/add", role="admin")
@@ -194,7 +192,6 @@ async def _add_page(
     return await camera_page(
         "camera/people/add.html",
         device,
-        tab="/people",
         status=error.status if error else AlreadyExists.status if holder else 200,
         fields=person_fields(values, wrong),
         photo=photo_field(),
@@ -232,7 +229,6 @@ async def _delete_page(device: DeviceView, pid: str, error: HubError | None = No
         "camera/people/delete.html",
         device,
         ask,
-        tab="/people",
         status=error.status if error else 200,
         pid=pid,
         fault=describe_change_error(error) if error else "",

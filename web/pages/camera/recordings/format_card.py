@@ -70,7 +70,6 @@ async def _format_page(
     return await camera_page(
         "camera/recordings/format.html",
         device,
-        tab="/recordings",
         status=status,
         size=order.form.get("size", "") if order else "",
         bound=_SIZE,

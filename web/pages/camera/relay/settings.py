@@ -130,7 +130,6 @@ async def _settings_page(
     return await camera_page(
         "camera/relay/settings.html",
         device,
-        tab="/manage",
         status=400 if error else 200,
         relay=relay,
         values=values,

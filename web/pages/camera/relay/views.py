@@ -56,7 +56,6 @@ async def _relay_page(
     return await camera_page(
         "camera/relay/switch.html",
         device,
-        tab="/relay",
         status=status,
         relay=relay,
         switch_text=switch_text(relay),

@@ -137,7 +137,6 @@ async def _ask_before_first(
     return await camera_page(
         "camera/settings_first.html",
         device,
-        tab="/settings",
         form=form.name,
         title=gettext(form.title),
         changes=describe_changes(form, make_changes(form, values)),
@@ -150,7 +149,6 @@ async def _settings_page(device: DeviceView, rejected: RejectedForm | None = Non
     return await camera_page(
         "camera/settings.html",
         device,
-        tab="/settings",
         status=rejected.error.status if rejected else 200,
         given=_given_setting(device),
         waiting=[_waiting(setting) for setting in await hub.cameras.many.waiting(device.did)],
