@@ -22,9 +22,14 @@ def test_the_pages_are_found_by_following_links(filled_site: FilledSite) -> None
     pages = {page.name: page.path for page in find_pages(filled_site)}
     assert pages["live"] == "/"
     assert re.match(r"/cameras/\d+/recordings/[\d-]+", pages["cameras-did-recordings-day"])
-    assert {"jobs-id", "people-pid-edit", "evidence-id", "docs", "sign-in", "setup-token"} <= set(
-        pages
-    )
+    assert {
+        "jobs-id",
+        "people-pid-edit",
+        "search-kept-id",
+        "docs",
+        "sign-in",
+        "setup-token",
+    } <= set(pages)
     assert set(PICTURES.values()) <= set(pages)
     # The page that /reports leads to.
     assert "reports-kind" in pages
