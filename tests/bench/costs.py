@@ -2,8 +2,9 @@
 
     python -m tests.bench.costs
 
-Calls of functions and system calls do not depend on the machine, and hardly on what else it does:
-one operation follows the other. The exit status is 1 if one of them costs more than it may.
+Calls of functions and system calls do not depend on the machine, and little on what else it does:
+one operation follows the other. What another program does can only add to them, so all are counted
+again, up to three times, while one costs more than it may; the exit status is 1 if one still does.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MOST = {
 #: How much more is tolerated, because of what the hub does beside it.
 _TOLERATED = 1.08
 _TIMES = 300
+_TRIES = 3
 _SECONDS = 60.0
 _COMMAND = b'{"uri":"/person/query","param":{"pid":"1001"}}'
 
@@ -152,14 +154,22 @@ class _Requests:
 
 
 def main() -> int:
-    status = 0
-    for name, cost in measure().items():
+    for _ in range(_TRIES):
+        if _are_within(measure()):
+            return 0
+    return 1
+
+
+def _are_within(costs: dict[str, Cost]) -> bool:
+    """Print each cost; whether all are what they may be."""
+    within = True
+    for name, cost in costs.items():
         most = MOST[name]
         verdict = "" if cost.is_within(most) else "   MISSED"
         print(f"{name:10}{cost.calls:8.0f} calls, at most {most[0]}", end="")
         print(f"{cost.system_calls:8.1f} system calls, at most {most[1]}{verdict}", flush=True)
-        status = status or bool(verdict)
-    return status
+        within = within and not verdict
+    return within
 
 
 if __name__ == "__main__":
