@@ -16,6 +16,7 @@ import xxhash
 
 from hub.store.commit.record_rows import STRAY_MS
 from hub.store.records.record_counts import HOUR_MS, WHOLE_SITE
+from hub.store.sqlite.connection import one_state
 from hub.store.sqlite.sql import clamp, one
 
 log = logging.getLogger(__name__)
@@ -66,12 +67,9 @@ def wrong_hours(connection: sqlite3.Connection) -> list[object]:
 
     Reads every record: 20 s for ten million. What is damaged may be any number, or none.
     """
-    connection.execute("BEGIN")
-    try:
+    with one_state(connection):
         sums = _sums_of_log(connection)
         wrong = _subtract_counts(connection, sums)
-    finally:
-        connection.execute("COMMIT")
     return list(wrong | {hour for hour, left in sums.items() if left})
 
 
@@ -88,12 +86,9 @@ def mend_hour(hour: object, connection: sqlite3.Connection) -> None:
 
 def are_totals_wrong(connection: sqlite3.Connection) -> bool:
     """Return whether the counts of all time are not the sums of those per hour."""
-    connection.execute("BEGIN")
-    try:
+    with one_state(connection):
         totals = connection.execute(_TOTALS).fetchall()
         return totals != connection.execute(_RIGHT_TOTALS).fetchall()
-    finally:
-        connection.execute("COMMIT")
 
 
 def mend_totals(connection: sqlite3.Connection) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,6 +69,18 @@ def _connect(path: Path, mode: str, setup: str) -> sqlite3.Connection:
 def connect_writer(path: Path) -> sqlite3.Connection:
     """Open a plain connection for writing, for use before the threads run."""
     return _connect(path, "rw", _WRITER_SETUP)
+
+
+@contextmanager
+def one_state(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let statements that only read see one state, whatever others commit within the block."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        # A fault of the disk may have ended it.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 class Connection(aiosqlite.Connection):

@@ -19,7 +19,7 @@ from hub.store.health import (
     is_storage_error,
     primary_code,
 )
-from hub.store.sqlite.connection import Bridge, Job
+from hub.store.sqlite.connection import Bridge, Job, one_state
 
 T = TypeVar("T")
 
@@ -42,13 +42,13 @@ class Readers:
     async def read(self, job: Job[T], *, wait_seconds: float | None = None) -> T:
         """Run `job` on a connection that sees every commit so far; return its result.
 
-        The job runs in the connection's thread. If cancelled, its query is interrupted. Raises
+        All its statements see one state of the database. It runs in the connection's thread. If cancelled, its query is interrupted. Raises
         TooManyRequests if no connection becomes free in time (10 s) or too many tasks wait for one,
         CannotStoreNow if the disk or the database is at fault, and what the job raises otherwise.
         """
         bridge = await self._borrow(_WAIT_SECONDS if wait_seconds is None else wait_seconds)
         try:
-            return await bridge.run(job)
+            return await bridge.run(lambda connection: _in_one_state(connection, job))
         except sqlite3.Error as error:
             if is_damaged_row(error):
                 raise CannotStoreNow(f"a row of the database is damaged: {error}") from error
@@ -69,3 +69,8 @@ class Readers:
                 return await self._receive.receive()
         metrics.limits_reached.labels(self._name).inc()
         raise TooManyRequests("too many queries at once: try again in a second")
+
+
+def _in_one_state(connection: sqlite3.Connection, job: Job[T]) -> T:
+    with one_state(connection):
+        return job(connection)
