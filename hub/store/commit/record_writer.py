@@ -198,6 +198,7 @@ class RecordWriter:
         if not self._new:
             return
         self._grown = self._days.grown(self._day, *self._seqs(), self._tail.end)
+        self._days.begin(self._grown)
         if self._is_hidden:
             forget_day(connection, self._day)
         save_day(connection, self._grown)

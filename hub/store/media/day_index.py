@@ -43,6 +43,8 @@ class DayIndex:
         self._days = {day.day: day for day in days}
         #: Days whose pack is gone, but which the database could not forget yet.
         self._hidden: dict[str, PackDay] = {}
+        #: The last day to begin, and its first record.
+        self._begun: tuple[str, int] | None = None
 
     def get(self, day: str) -> PackDay | None:
         return self._days.get(day)
@@ -56,16 +58,23 @@ class DayIndex:
         days = {**self._hidden.copy(), **self._days.copy()}
         return tuple(sorted(days.values(), key=lambda day: day.day))
 
+    def begin(self, day: PackDay) -> None:
+        """Expect a day's first commit: its records can be read before put() is called."""
+        if day.day not in self._days:
+            self._begun = (day.day, day.first_seq)
+
     def put(self, day: PackDay) -> None:
         self._days[day.day] = day
         self._hidden.pop(day.day, None)
 
     def drop(self, day: str) -> None:
+        self._begun = None
         self._days.pop(day, None)
         self._hidden.pop(day, None)
 
     def hide(self, day: str) -> None:
         """Let nobody look for a day's pictures any more: its pack is about to be deleted."""
+        self._begun = None
         if known := self._days.get(day):
             self._hidden[day] = known
             del self._days[day]
@@ -88,7 +97,10 @@ class DayIndex:
 
     def has_pictures(self, seq: int, received_at: int) -> bool:
         """Whether a record's pack still exists. The record's row may outlive it for a while."""
-        known = self._days.get(day_of(received_at))
+        day = day_of(received_at)
+        known = self._days.get(day)
+        if known is None and (begun := self._begun) is not None and begun[0] == day:
+            return seq >= begun[1]
         return known is not None and seq >= known.first_seq
 
 
