@@ -449,9 +449,9 @@ class TargetChanger(Changer):
         found = self._found(api)
         if found is not None:
             path = f"{_API}/targets/{found['id']}"
-            self.settled(lambda: _json(api.get(path))["state"] == "current")
-            if (state := _json(api.get(path))["state"]) != "current":
-                yield f"the target is {state}"
+            # Cameras go on: a moment later it may be behind again.
+            if not self.settled(lambda: _json(api.get(path))["state"] == "current"):
+                yield f"the target is not current: {_json(api.get(path))['state']}"
         last = _json(api.get(f"{_API}/records", params={"order": "desc", "limit": 1}))["items"]
         after = last[0]["seq"] if last else 0
         for _ in range(5):
