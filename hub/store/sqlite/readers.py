@@ -42,9 +42,10 @@ class Readers:
     async def read(self, job: Job[T], *, wait_seconds: float | None = None) -> T:
         """Run `job` on a connection that sees every commit so far; return its result.
 
-        All its statements see one state of the database. It runs in the connection's thread. If cancelled, its query is interrupted. Raises
-        TooManyRequests if no connection becomes free in time (10 s) or too many tasks wait for one,
-        CannotStoreNow if the disk or the database is at fault, and what the job raises otherwise.
+        All its statements see one state of the database. It runs in the connection's thread. If
+        cancelled, its query is interrupted. Raises TooManyRequests if no connection becomes free
+        in time (10 s) or too many tasks wait for one, CannotStoreNow if the disk or the database is
+        at fault, and what the job raises otherwise.
         """
         bridge = await self._borrow(_WAIT_SECONDS if wait_seconds is None else wait_seconds)
         try:
