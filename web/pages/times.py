@@ -81,3 +81,14 @@ def now_here() -> datetime:
     """Now, in the zone of the site."""
     hub = auth.services()
     return datetime.fromtimestamp(hub.core.clock.likely_time(), language.zone())
+
+
+def short_moment(at: int) -> str:
+    """A moment (UNIX milliseconds) to the minute, with the day if that is not today."""
+    words, zone = language.current(), language.zone()
+    time = words.time(at, zone)[:-3]
+    return (
+        time
+        if words.date(to_ms(now_here()), zone) == words.date(at, zone)
+        else (f"{words.day(at, zone)} {time}")
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.tables.reviews import MAX_MARKS, Review
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from hub.services.core import Core
 
 VISIT_GAP_MS = 600_000
+
+
+class LastVisit(Struct, frozen=True):
+    """The visit before this one: its last record, and when it ended (UNIX milliseconds)."""
+
+    seq: int
+    ended_at: int
 
 
 class Reviews:
@@ -28,10 +36,12 @@ class Reviews:
     def get(self, user: str) -> Review:
         return self._store.reviews.get(user)
 
-    def line(self, user: str) -> int:
-        """The last seq that the user saw on the visit before this one; 0 before the first."""
+    def last_visit(self, user: str) -> LastVisit:
+        """Return the visit before this one; all 0 if this is the first."""
         known = self.get(user)
-        return known.seen if self._is_new_visit(known) else known.line
+        if self._is_new_visit(known):
+            return LastVisit(known.seen, known.seen_at)
+        return LastVisit(known.line, known.left_at)
 
     def is_reviewed(self, review: Review, seq: int) -> bool:
         return seq <= review.reviewed or seq in review.marks
@@ -39,9 +49,15 @@ class Reviews:
     async def note_seen(self, user: str, seq: int) -> None:
         """Note that the user looks at the wall, on which `seq` is the newest record."""
         known = self.get(user)
-        line = known.seen if self._is_new_visit(known) else known.line
-        seen = max(known.seen, self._known(seq))
-        await self._store.reviews.put(replace(known, line=line, seen=seen, seen_at=self._ms()))
+        last = self.last_visit(user)
+        review = replace(
+            known,
+            line=last.seq,
+            left_at=last.ended_at,
+            seen=max(known.seen, self._known(seq)),
+            seen_at=self._ms(),
+        )
+        await self._store.reviews.put(review)
 
     async def mark(self, user: str, seq: int) -> None:
         """Mark a record as reviewed. The oldest of too many marks are dropped."""

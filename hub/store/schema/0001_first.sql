@@ -754,7 +754,8 @@ CREATE TABLE saved_search (
 -- What of the wall each user has looked at and reviewed.
 CREATE TABLE review (
     name TEXT PRIMARY KEY REFERENCES user (name) ON DELETE CASCADE,
-    line INTEGER NOT NULL,      -- the last seq that was seen on the visit before
+    line INTEGER NOT NULL,      -- the last seq that was seen on the visit before,
+    left_at INTEGER NOT NULL,   -- which lasted until then
     seen INTEGER NOT NULL,      -- and on the latest one, which lasted until seen_at
     seen_at INTEGER NOT NULL,
     reviewed INTEGER NOT NULL,  -- all records up to this seq are reviewed

@@ -15,23 +15,24 @@ from hub.store.tables.table import MemoryTable
 TABLE = "review"
 MAX_MARKS = 500
 
-_ALL = "SELECT name, line, seen, seen_at, reviewed, marks FROM review"
+_ALL = "SELECT name, line, left_at, seen, seen_at, reviewed, marks FROM review"
 # Not for a user who was removed meanwhile.
 _PUT = """
-INSERT OR REPLACE INTO review (name, line, seen, seen_at, reviewed, marks)
-SELECT :name, :line, :seen, :seen_at, :reviewed, :marks
+INSERT OR REPLACE INTO review (name, line, left_at, seen, seen_at, reviewed, marks)
+SELECT :name, :line, :left_at, :seen, :seen_at, :reviewed, :marks
 WHERE EXISTS (SELECT 1 FROM user WHERE name = :name)
 """
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """`line`: the last seq that the user saw on the visit before; `seen`: on the latest one, which
-    lasted until `seen_at` (UNIX milliseconds). Records up to `reviewed` are reviewed, and the
-    `marks` above it, at most MAX_MARKS.
+    """`line`: the last seq that the user saw on the visit before, which lasted until `left_at`;
+    `seen`: on the latest one, until `seen_at` (UNIX milliseconds). Records up to `reviewed` are
+    reviewed, and the `marks` above it, at most MAX_MARKS.
     """
 
     name: str
     line: int = 0
+    left_at: Moment = 0
     seen: int = 0
     seen_at: Moment = 0
     reviewed: int = 0
@@ -47,7 +48,7 @@ def _read_marks(value: object) -> tuple[int, ...]:
 _rows = RowReader(
     TABLE,
     Review,
-    ("name", "line", "seen", "seen_at", "reviewed", "marks"),
+    ("name", "line", "left_at", "seen", "seen_at", "reviewed", "marks"),
     key=("name",),
     decoders={"marks": _read_marks},
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.services.records.reviews import Reviews
+from hub.services.records.reviews import LastVisit, Reviews
 from hub.store.tables.reviews import MAX_MARKS
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -29,17 +29,17 @@ def reviews(hub: HubServices) -> Reviews:
 async def test_the_line_is_where_the_visit_before_ended(
     reviews: Reviews, clock: FrozenClock
 ) -> None:
-    assert reviews.line("mei") == 0
+    assert reviews.last_visit("mei").seq == 0
     await reviews.note_seen("mei", 2)
     # Still the same visit, although the page is loaded again.
     clock.advance(599)
     await reviews.note_seen("mei", 4)
-    assert reviews.line("mei") == 0
+    assert reviews.last_visit("mei").seq == 0
     clock.advance(600)
-    assert reviews.line("mei") == 4
+    assert reviews.last_visit("mei").seq == 4
     await reviews.note_seen("mei", 6)
-    assert reviews.line("mei") == 4
-    assert reviews.line("ada") == 0
+    assert reviews.last_visit("mei").seq == 4
+    assert reviews.last_visit("ada").seq == 0
 
 
 async def test_a_clock_that_was_set_back_begins_a_visit(
@@ -47,7 +47,7 @@ async def test_a_clock_that_was_set_back_begins_a_visit(
 ) -> None:
     await reviews.note_seen("mei", 3)
     clock.advance(-3600)
-    assert reviews.line("mei") == 3
+    assert reviews.last_visit("mei").seq == 3
 
 
 async def test_nobody_has_seen_what_is_not_there_yet(reviews: Reviews, clock: FrozenClock) -> None:
@@ -102,3 +102,15 @@ async def test_reviews_are_kept_over_a_restart(tmp_path: Path, clock: FrozenCloc
         known = hub.services.records.reviews.get("mei")
     async with open_hub_services(tmp_path, clock) as hub:
         assert hub.services.records.reviews.get("mei") == known
+
+
+async def test_the_visit_before_is_told_with_its_end(reviews: Reviews, clock: FrozenClock) -> None:
+    assert reviews.last_visit("mei") == LastVisit(0, 0)
+    await reviews.note_seen("mei", 2)
+    ended = clock.ms
+    clock.advance(600)
+    assert reviews.last_visit("mei") == LastVisit(2, ended)
+    await reviews.note_seen("mei", 6)
+    clock.advance(60)
+    await reviews.note_seen("mei", 6)
+    assert reviews.last_visit("mei") == LastVisit(2, ended)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from hub.store.people.person_rows import PersonName
-from hub.wire.uploads.records import FaceDetail, Record
+from hub.wire.uploads.records import EventDetail, FaceDetail, Record
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from web.pages.live.stream import WallStream
@@ -182,3 +182,29 @@ async def test_a_viewer_reviews_nothing(hub: PageSite, viewer: Visitor) -> None:
     assert 'name="upto"' not in viewer.text
     await viewer.send("/reviewed", seq="1")
     assert viewer.response.status_code == 403
+
+
+async def test_what_came_since_the_last_visit_is_on_top_with_links(guard: Visitor) -> None:
+    await guard.hub.add_records(2)
+    await guard.get("/")
+    assert "since-visit" not in guard.text
+    await guard.send("/wall-seen", seq="2")
+    guard.hub.clock.advance(600)
+    await guard.get("/")
+    assert "since-visit" not in guard.text, "nothing came"
+    fire = {"kind": "event", "detail": EventDetail(type=2)}
+    await guard.hub.add_record(**fire)
+    await guard.get("/")
+    said = " ".join(re.sub("<[^>]*>", "", _since_visit(guard.text)).split())
+    assert said == "Since your last visit (20:00): 1 alarm, 1 open 1 record"
+    for link in re.findall(r'href="([^"]*)"', _since_visit(guard.text)):
+        await guard.get(link.replace("&amp;", "&"))
+        assert "/alarms/3" in guard.text or "/records/3" in guard.text
+    await guard.get("/?kind=event")
+    assert "since-visit" not in guard.text, "it is about the whole wall"
+
+
+def _since_visit(text: str) -> str:
+    found = re.search(r'<p class="since-visit">.*?</p>', text, re.DOTALL)
+    assert found is not None
+    return found[0]

@@ -10,9 +10,10 @@ from quart import request
 
 from hub.store.alarms.alarm import AlarmKind, AlarmState, Severity
 from hub.store.tables.alarms import AlarmFilter
+from web import auth
 from web.pages.times import begin_of, end_of, now_here, read_days, to_ms
 
-When = Literal["night", "today", "yesterday", "week"]
+When = Literal["visit", "night", "today", "yesterday", "week"]
 
 #: "Last night" is from the evening of yesterday to this morning, in the time of the site.
 NIGHT = (time(20), time(8))
@@ -60,6 +61,8 @@ def _bounds(when: str, since: date | None, until: date | None) -> tuple[int | No
     """From when until when, in UNIX milliseconds; None where it is open. `until` is included."""
     now = now_here()
     today = now.date()
+    if when == "visit":
+        return auth.services().records.reviews.last_visit(auth.user().name).ended_at, None
     if when == "night":
         evening, morning = NIGHT
         return to_ms(datetime.combine(today - _DAY, evening, now.tzinfo)), to_ms(

@@ -199,8 +199,10 @@ def _time_links(form: AlarmForm) -> list[FilterLink]:
         return FilterLink(text, url, not entered and form.values["when"] == when, hint=hint)
 
     evening, morning = NIGHT
+    visit = auth.services().records.reviews.last_visit(auth.user().name)
     return [
         link("", gettext("Any time")),
+        *([link("visit", gettext("Since your last visit"))] if visit.ended_at else ()),
         link("night", gettext("Last night"), f"{evening:%H:%M}–{morning:%H:%M}"),
         link("today", gettext("Today")),
         link("yesterday", gettext("Yesterday")),

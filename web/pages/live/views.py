@@ -16,7 +16,7 @@ from hub.services.records.repeat_groups import RepeatGroup, group_repeats
 from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.users import User
 from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
-from web import auth, language
+from web import auth
 from web.language import gettext
 from web.live_events import refuse_too_many
 from web.pages.alarms.views import live_alarms
@@ -25,6 +25,7 @@ from web.pages.faults import seq_of
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.layout import page, redirect_to, wants_part
+from web.pages.live.last_visit import since_last_visit
 from web.pages.live.record_links import more_links, recordings_url
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 from web.pages.search.record_place import RecordPlace, searched_place
@@ -41,6 +42,7 @@ from web.pages.shown.record_cards import (
     shows_person,
 )
 from web.pages.shown.relays import relay_link
+from web.pages.times import short_moment
 
 blueprint = Blueprint("live", __name__)
 
@@ -185,20 +187,10 @@ def _absence_note(camera: CameraSummary, state: ShownState) -> str:
     )
     if since is None:
         return gettext("refused") if state == "refused" else ""
-    moment = {"time": _short_moment(since)}
+    moment = {"time": short_moment(since)}
     if state == "refused":
         return gettext("refused, last online %(time)s") % moment
     return gettext("offline since %(time)s") % moment
-
-
-def _short_moment(since: int) -> str:
-    """The time, with the day if it is not today."""
-    hub, words = auth.services(), language.current()
-    zone = language.zone()
-    # Without the seconds.
-    time = words.time(since, zone)[:-3]
-    is_today = words.date(int(hub.core.clock.likely_time() * 1000), zone) == words.date(since, zone)
-    return time if is_today else f"{words.day(since, zone)} {time}"
 
 
 def _camera_links(
@@ -251,7 +243,7 @@ async def live() -> Response:
         before=before,
         cards=await make_group_cards(found.groups),
         has_places=request.cookies.get(_WALL_COOKIE) == "places",
-        **_review_values(auth.user(), wall_filter, before, found.groups),
+        **await _review_values(auth.user(), wall_filter, before, found.groups),
         kinds=_kind_links(wall_filter),
         strip=strip,
         choices=_camera_choices(wall_filter),
@@ -263,19 +255,20 @@ async def live() -> Response:
     )
 
 
-def _review_values(
+async def _review_values(
     me: User, wall_filter: WallFilter, before: int | None, groups: list[RepeatGroup]
 ) -> dict[str, Any]:
     """What of the wall this user has seen and reviewed. `line_card`: the card below the line."""
     reviews, known = auth.services().records.reviews, auth.services().records.reviews.get(me.name)
     seqs = [group.lead.seq for group in groups]
-    line = reviews.line(me.name)
+    line = reviews.last_visit(me.name).seq
     below = next((seq for seq in seqs if seq <= line), None)
     is_whole = wall_filter == WallFilter() and before is None
     return {
         "line": line,
         "line_card": below if is_whole and seqs and below != seqs[0] else None,
         "reviewed_seqs": {seq for seq in seqs if reviews.is_reviewed(known, seq)},
+        "since": await since_last_visit(me) if is_whole else None,
         "may_review": before is None and auth.reaches(me, "guard"),
     }
 
