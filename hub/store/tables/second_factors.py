@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.rows import RowReader
-from hub.store.tables.table import MemoryTable
+from hub.store.tables.table import MemoryTable, RowSource
 
 _ALL = "SELECT user, secret, last_step, recovery FROM second_factor"
 _PUT = """
@@ -25,7 +25,8 @@ _REMOVE = "DELETE FROM second_factor WHERE user = ?"
 class SecondFactor(Struct, frozen=True):
     """A second factor. `secret`: sealed. `last_step`: of the code that was used last (RFC 6238).
 
-    `recovery`: the SHA-256 of each recovery code that is left, in hex.
+    `recovery`: the SHA-256 of each recovery code that is left, in hex. One that is damaged has
+    neither: no code fits until it is taken away.
     """
 
     user: str
@@ -51,6 +52,13 @@ class SecondFactorTable(MemoryTable[str, SecondFactor]):
 
     key = attrgetter("user")
     queries = ((_rows, _ALL),)
+
+    @classmethod
+    def load(cls, source: RowSource) -> list[SecondFactor]:
+        return [
+            _rows.read(row, source.damaged) or SecondFactor(str(row[0]), b"", 0, ())
+            for row in source.connection.execute(_ALL)
+        ]
 
     def secret(self, one: SecondFactor) -> str | None:
         """Return the secret in Base32; None if it is damaged."""

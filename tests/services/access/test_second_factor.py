@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,39 @@ async def test_a_code_counts_once_and_after_a_restart_too(
                 await give(hub, used)
         clock.advance(30)
         assert await give(hub, code_at(secret, clock))
+
+
+@pytest.mark.parametrize("change", ["last_step = 'x'", "secret = x'00'"])
+async def test_a_damaged_second_factor_lets_nobody_in_by_the_password_alone(
+    tmp_path: Path, clock: FrozenClock, change: str
+) -> None:
+    async with open_hub_services(tmp_path, clock) as hub:
+        await hub.add_user("ann", "admin")
+        secret, _ = await turn_on(hub, clock)
+    damage(tmp_path / "hub.sqlite", change)
+    async with open_hub_services(tmp_path, clock) as hub:
+        for code in (code_at(secret, clock), "", "x"):
+            with pytest.raises(NotAuthorised, match="code is wrong"):
+                await give(hub, code)
+        await hub.services.access.second_factors.remove("ann", by=ANN)
+        assert await hub.services.access.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+
+
+def damage(database: Path, change: str) -> None:
+    """Change the row as a disk could, which knows nothing of types."""
+    strict, loose = ") STRICT, WITHOUT ROWID", ") WITHOUT ROWID"
+    for before, after, statement in (
+        (strict, loose, "SELECT 1"),
+        ("", "", f"UPDATE second_factor SET {change}"),
+        (loose, strict, "SELECT 1"),
+    ):
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(
+                "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'second_factor'",
+                (before, after),
+            )
+            connection.execute(statement)
 
 
 async def test_of_the_same_code_at_once_one_is_taken(hub: HubServices, clock: FrozenClock) -> None:
