@@ -6,11 +6,13 @@ unsuitable version prevents the start instead of failing on a connection.
 
 from __future__ import annotations
 
+from functools import cached_property
 from operator import attrgetter
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import Connection, ConnectionState
 from wsproto.events import AcceptConnection, Event, RejectConnection
+from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
 #: The versions that are known to have the attributes below; pyproject.toml allows the same.
@@ -43,7 +45,23 @@ class ServerProtocol(WSConnection):
     """One connection's protocol state, tolerant of clients that plain wsproto fails on."""
 
     def __init__(self) -> None:
-        super().__init__(ConnectionType.SERVER)
+        # Not that of wsproto, which makes a parser of HTTP that most connections do without.
+        self.client = False
+        self.connection = None
+
+    @cached_property
+    def handshake(self) -> H11Handshake:  # type: ignore[override]
+        """What reads an upgrade and answers it."""
+        return H11Handshake(ConnectionType.SERVER)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was told of nothing yet."""
+        return self.connection is None and "handshake" not in self.__dict__
+
+    def open_at_once(self) -> None:
+        """The upgrade was read and is answered without it."""
+        self.connection = Connection(ConnectionType.SERVER)
 
     def is_between_frames(self) -> bool:
         """Whether the next byte begins a message, so that wsproto need not see that message."""

@@ -40,6 +40,7 @@ from hub.link.ending import (
     Ending,
 )
 from hub.link.fast_frames import text_frame, whole_text
+from hub.link.fast_upgrade import Upgrade, read_upgrade
 from hub.link.message_budget import MessageReservation
 from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import SendNowaitStream
@@ -107,6 +108,9 @@ class DeviceSocket(WebSocketConnection):
                 text = whole_text(data) if self._wsproto.is_between_frames() else None
                 if text is not None:
                     await self._handle_data(text, handle, limit_rate, finished=True)
+                    continue
+                if self._wsproto.is_new and (upgrade := read_upgrade(data)) is not None:
+                    await self._open(upgrade)
                     continue
                 self._wsproto.receive_data(data)
                 for event in self._wsproto.events():
@@ -179,6 +183,11 @@ class DeviceSocket(WebSocketConnection):
             self._wsproto.receive_data(bytes(data))
             for _ in self._wsproto.events():
                 pass
+
+    async def _open(self, upgrade: Upgrade) -> None:
+        self.host, self._path = upgrade.host, upgrade.path
+        self._wsproto.open_at_once()
+        await self.send_rest(upgrade.answer)
 
     async def _handle_event(
         self, event: Event, handle: Handler, limit_rate: LimitRate

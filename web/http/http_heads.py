@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import h11
 
+from hub.net.http_syntax import FIELDS
 from hub.net.https_redirect import origin_form
 
 Headers = list[tuple[bytes, bytes]]
@@ -35,8 +36,6 @@ STATUS_MESSAGES = {
 }
 
 _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[\x21-\x7e]*) HTTP/1\.1")
-#: One or more fields: a name that is a token, and a value of printable ASCII and tabs.
-_FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*)+\r\n\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _FOLD, _BLANK_LINE = re.compile(rb"\n[\t ]"), re.compile(rb"\n\r?\n")
 #: With one of these, h11 decides how to treat the connection and the body.
@@ -60,7 +59,7 @@ def read_head(head: bytes) -> RequestHead | None:
     """Parse a head, which includes the blank line; None: let h11 parse it."""
     end = head.find(b"\r\n")
     line = _REQUEST_LINE.fullmatch(head, 0, end)
-    if line is None or _FIELDS.fullmatch(head, end) is None:
+    if line is None or FIELDS.fullmatch(head, end) is None:
         return None
     hosts, length = 0, -1
     headers: Headers = []
