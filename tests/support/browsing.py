@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import CodeType
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import trio
+from jinja2.bccache import Bucket, BytecodeCache
 from quart import Response
 
 from tests.support.page_site import PASSWORD, PageSite
@@ -21,12 +23,29 @@ _STATIC = re.compile(r'"(/static/[^"#]+)')
 _IMPORT = re.compile(r'^import .* from "\./(.+)";$', re.MULTILINE)
 
 
+class _Compiled(BytecodeCache):
+    """Templates that were compiled in this process, whichever application did it."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 class Visitor:
     """A client with cookies. `text` is the last page."""
 
     def __init__(self, hub: PageSite) -> None:
         self.hub: Any = hub
         self.app = create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
+        self.app.jinja_env.bytecode_cache = _COMPILED
         self._client = self.app.test_client()
         self.response: Response
         self.text = ""
