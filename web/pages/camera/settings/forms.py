@@ -71,12 +71,14 @@ class SettingField(Struct, frozen=True, kw_only=True):
     expected: str
     choices: tuple[Choice, ...]
     fault: str
-    note: str = ""
 
 
 class FieldGroup(Struct, frozen=True):
+    """`hidden`: what is sent with the fields and not shown, by name."""
+
     title: str
     fields: tuple[SettingField, ...]
+    hidden: Mapping[str, str]
     note: str = ""
 
 
@@ -91,21 +93,16 @@ def field_groups(
     """The form with these values; an error is shown beside its field.
 
     `is_change`: each field may be left unchanged. `unsupported`: the names of fields, or of
-    objects, that the camera cannot be told: they say so, and a group of nothing
-    else that has to be sent is left out.
+    objects, that the camera does not have. They are not shown; those that are required are sent
+    all the same.
     """
     bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
-    groups = [
-        group
-        for group in form.groups
-        if any(
-            bounds[label.name].required
-            or label.name == fault
-            or not _is_unsupported(label.name, unsupported)
-            for label in group.labels
-        )
-    ]
+    hidden = {
+        name
+        for name in bounds
+        if name != fault and (name in unsupported or name.partition(".")[0] in unsupported)
+    }
     return [
         FieldGroup(
             gettext(group.title),
@@ -117,19 +114,20 @@ def field_groups(
                     values,
                     is_wrong=label.name == fault,
                     may_be_empty=is_change or not bounds[label.name].required,
-                    is_unsupported=_is_unsupported(label.name, unsupported),
                 )
                 for label in group.labels
+                if label.name not in hidden
             ),
-            # What the camera cannot be told is said beside it, as soon as that is known.
+            {
+                label.name: values.get(label.name, "")
+                for label in group.labels
+                if label.name in hidden and bounds[label.name].required
+            },
+            # What the camera does not have is left out, as soon as that is known.
             gettext(group.note) if group.note and not unsupported else "",
         )
-        for group in groups
+        for group in form.groups
     ]
-
-
-def _is_unsupported(name: str, unsupported: Collection[str]) -> bool:
-    return name in unsupported or name.partition(".")[0] in unsupported
 
 
 def _setting_field(
@@ -140,7 +138,6 @@ def _setting_field(
     *,
     is_wrong: bool,
     may_be_empty: bool,
-    is_unsupported: bool,
 ) -> SettingField:
     value = values.get(label.name, "")
     choices = _options(label, bound, value, may_be_empty=may_be_empty)
@@ -158,7 +155,6 @@ def _setting_field(
         expected=_expected(label.name, bound, choices),
         choices=choices,
         fault=_expected(label.name, bound, choices) if is_wrong else "",
-        note=gettext("This camera does not have this setting.") if is_unsupported else "",
     )
 
 
