@@ -158,6 +158,7 @@ GET /openapi.json
 GET /records/{seq}
 GET /search
 GET /strip
+GET /strip/camera
 GET /wall
 POST /wall-seen
 GET /wall/alarms

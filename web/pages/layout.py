@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from msgspec import Struct
 from quart import Response, g, render_template, request
@@ -137,6 +137,13 @@ def make_url(path: str, **values: str) -> str:
 def local_path(wanted: str | None) -> str:
     """`wanted` if it is a path on this site, else "/"; never another site."""
     return wanted if wanted and _LOCAL_PATH.fullmatch(wanted) else "/"
+
+
+def done_url(path: str, done: str) -> str:
+    """The path of a page with the sentence to show there, in place of one that it had."""
+    url = urlsplit(path)
+    kept = [pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] != "done"]
+    return url._replace(query=urlencode([*kept, ("done", done)])).geturl()
 
 
 def wants_part() -> bool:

@@ -55,7 +55,10 @@ export function followAlarms(stream) {
   });
 
   showSound(sound);
-  if (list) acknowledgeByKey(list);
+  if (list) {
+    acknowledgeByKey(list);
+    comeBackFiltered(list);
+  }
 }
 
 function readState(state) {
@@ -118,7 +121,7 @@ function showAlarm(list, { seq, html }) {
   if (present && ["since", "rank"].every((one) => present.dataset[one] === card.dataset[one])) {
     // Only what was repeated: what has the focus stays.
     present.className = card.className;
-    for (const part of ["picture", "facts"]) {
+    for (const part of ["picture", "facts", "relay"]) {
       const [old, fresh] = [present, card].map((one) => one.querySelector(`[data-live=${part}]`));
       if (old.outerHTML !== fresh.outerHTML) old.replaceWith(fresh);
     }
@@ -142,6 +145,15 @@ function acknowledgeByKey(list) {
     event.preventDefault();
     if (isSteady()) acknowledge(list, event.target);
     else tell(list.dataset.moved);
+  });
+}
+
+// Whoever opens a gate from an alarm comes back to the captures that were shown: the cards are the
+// same for all pages.
+function comeBackFiltered(list) {
+  list.addEventListener("click", ({ target }) => {
+    const link = target.closest("[data-live=relay] > a");
+    if (link) link.search = new URLSearchParams({ next: `/${location.search}` });
   });
 }
 

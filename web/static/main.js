@@ -228,10 +228,9 @@ function addSelectAllButtons() {
 
 // The selected item of a scrolling row may be out of view.
 function scrollToSelected() {
-  const rows = ".segments, .strip-list";
-  for (const chosen of all(`:is(${rows}) [aria-current]`)) {
+  for (const chosen of all(".segments [aria-current]")) {
     // Only the row: scrollIntoView would scroll the page as well.
-    const row = chosen.closest(rows);
+    const row = chosen.closest(".segments");
     const [outer, inner] = [row.getBoundingClientRect(), chosen.getBoundingClientRect()];
     row.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
   }

@@ -353,9 +353,9 @@ async def test_two_thousand_cameras_leave_the_live_page_light(
     await admin.get("/?did=1999")
     assert await admin.weight("wall.js", "record.js", "alarms.js") < 100_000
     strip, wall = admin.text.split('id="filters"')
-    assert strip.count('class="chip chip-') == 61
+    assert strip.count('class="chip chip-') == 60
     assert "Zenith" in strip
-    assert 'aria-current="true" title="Camera 1999' in strip
+    assert "Camera 1999" in strip
     assert 'href="/cameras">All 2001 cameras</a>' in strip
     assert '<option value="1999" selected>' in wall
     assert "<option disabled>1800 more: see Cameras</option>" in wall

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from html import escape, unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import trio
@@ -11,8 +14,9 @@ import trio
 from hub.services.camera_functions.relays import relays
 from hub.simulator.camera_web import CameraWeb, Pulse
 from hub.store.tables.device_relays import RelayKind
+from hub.store.tables.devices import DeviceChange
 from hub.wire.uploads.records import FaceDetail
-from tests.support.browsing import Visitor
+from tests.support.browsing import Events, Visitor
 from tests.support.page_site import PageSite
 
 PAGE, SETTINGS = "/cameras/1/relay", "/cameras/1/relay/settings"
@@ -44,6 +48,26 @@ def form(web: CameraWeb, **changes: Any) -> dict[str, str]:
     return {**fields, **changes}
 
 
+def relay_url(visitor: Visitor) -> str:
+    """Where the button of the relay leads to; on Live the one below the alarms."""
+    return unescape(re.findall(rf'href="({PAGE}\?next=[^"]*)"', visitor.text)[-1])
+
+
+def back_of(visitor: Visitor) -> str:
+    """Where the last page, which asks before it switches the relay, goes on to."""
+    form = visitor.text.partition(f'action="{PAGE}"')[2]
+    return unescape(re.findall(r'name="next" value="([^"]*)"', form)[0])
+
+
+async def alarm_in(stream: Events) -> str:
+    """The card of the next alarm that a stream tells of."""
+    with trio.fail_after(30):
+        while True:
+            name, data = await stream.next()
+            if name == "alarm":
+                return str(data["html"])
+
+
 async def set_up(admin: Visitor, web: CameraWeb, **changes: Any) -> None:
     await admin.get(SETTINGS)
     await admin.send(SETTINGS, **form(web, **changes))
@@ -55,13 +79,12 @@ async def test_a_guard_opens_a_door_after_being_asked_which(
 ) -> None:
     await set_up(admin, web)
     await guard.get("/cameras/1")
-    assert f'href="{PAGE}"' in guard.text
-    await guard.get(PAGE)
+    await guard.get(relay_url(guard))
     assert "Open Front door at the camera North gate?" in guard.text
     assert "for 5 seconds" in guard.text
     assert web.relay == []
-    await guard.send(PAGE, switch="on")
-    assert guard.goes_to == f"{PAGE}?done=relay-on"
+    await guard.send(PAGE, switch="on", next=back_of(guard))
+    assert guard.goes_to == "/cameras/1?done=relay-on"
     await guard.get(guard.goes_to)
     assert "The camera confirmed it" in guard.text
     assert web.relay == [Pulse(True, 5)]
@@ -199,35 +222,123 @@ async def test_whoever_presses_twice_opens_once(
     assert len(web.relay) == 1
 
 
-async def test_a_camera_that_is_away_is_told(hub: PageSite, admin: Visitor, web: CameraWeb) -> None:
+async def test_of_a_camera_that_is_away_nothing_is_offered_and_it_is_told_why(
+    hub: PageSite, admin: Visitor, web: CameraWeb
+) -> None:
     await set_up(admin, web)
+    alarm = await hub.add_record(detail=FaceDetail(name="Wei", uuid="7", category=2))
     hub.hub.registry.detach(hub.links["1"])
+    for path in ("/", "/?did=1", "/cameras/1", f"/records/{alarm}", f"/alarms/{alarm}"):
+        await admin.get(path)
+        assert PAGE not in admin.text, path
     await admin.get(PAGE)
+    assert "The camera is not connected" in admin.text
+    assert 'name="switch"' not in admin.text
     assert (await admin.send(PAGE, switch="on")).status_code == 409
     assert "The camera is not connected" in admin.text
 
 
+async def test_a_disabled_camera_opens_no_door_wherever_that_is_wired(
+    hub: PageSite, admin: Visitor, web: CameraWeb
+) -> None:
+    await set_up(admin, web, address="192.168.1.9")
+    hub.hub.registry.detach(hub.links["1"])
+    await admin.get("/cameras/1")
+    assert PAGE in admin.text  # It is not the camera that has to be there.
+    await hub.services.cameras.devices.change("1", DeviceChange(enabled=False))
+    await admin.get("/cameras/1")
+    assert PAGE not in admin.text
+
+
+async def places_of(hub: PageSite) -> tuple[str, ...]:
+    """Pages where the relay of camera 1 is offered."""
+    seq = await hub.add_record(detail=FaceDetail(name="Wei", uuid="7", category=2))
+    return (
+        f"/records/{seq}?kind=face",
+        f"/alarms/{seq}",
+        "/?kind=face&did=1",
+        "/cameras/1/outages",
+    )
+
+
 @pytest.mark.parametrize("kind", ["door", "sounder"])
-async def test_a_record_leads_to_the_relay_of_its_camera(
+async def test_a_relay_is_offered_where_its_camera_is_seen_and_leads_back_there(
     hub: PageSite, admin: Visitor, guard: Visitor, viewer: Visitor, web: CameraWeb, kind: RelayKind
 ) -> None:
     await set_up(admin, web, kind=kind)
-    seq = await hub.add_record(device_name="North gate")
-    await guard.get(f"/records/{seq}")
-    assert f'href="{PAGE}"' in guard.text
-    await viewer.get(f"/records/{seq}")
-    assert PAGE not in viewer.text
+    for path in await places_of(hub):
+        await viewer.get(path)
+        assert PAGE not in viewer.text
+        await guard.get(path)
+        await guard.get(relay_url(guard))
+        assert f'class="button" href="{escape(path)}">Cancel<' in guard.text
+        assert back_of(guard) == path
+        await guard.send(PAGE, switch="off", next=path)
+        assert guard.goes_to == f"{path}{'&' if '?' in path else '?'}done=relay-off"
+        await guard.get(guard.goes_to)
+        assert "The camera confirmed it" in guard.text
+        # Whoever opens it again comes back to the same place.
+        await guard.get(relay_url(guard))
+        await guard.send(PAGE, switch="off", next=back_of(guard))
+        assert guard.goes_to.count("done=") == 1
 
 
-async def test_an_alarm_leads_to_the_relay_of_the_camera_that_saw_it_last(
+async def test_a_new_alarm_on_live_leads_to_the_relay_and_back_to_live(
     hub: PageSite, admin: Visitor, guard: Visitor, viewer: Visitor, web: CameraWeb
 ) -> None:
     await set_up(admin, web)
-    alarm = await hub.add_record(detail=FaceDetail(name="Wei", uuid="7", category=2))
-    await guard.get(f"/alarms/{alarm}")
-    assert f'href="{PAGE}"' in guard.text
-    await viewer.get(f"/alarms/{alarm}")
+    link = f'href="{PAGE}?next=/"'
+    async with guard.listening("/stream") as told, viewer.listening("/stream") as shown:
+        for stream in (told, shown):
+            await stream.next()
+        await hub.add_record(detail=FaceDetail(name="Wei", uuid="7", category=2))
+        assert link in await alarm_in(told)
+        assert PAGE not in await alarm_in(shown)
+    await guard.get("/")
+    assert link in guard.text
+    await viewer.get("/")
     assert PAGE not in viewer.text
+
+
+async def test_a_fault_keeps_the_way_back_and_another_site_is_none(
+    admin: Visitor, web: CameraWeb
+) -> None:
+    web.fault = "unset"
+    await set_up(admin, web)
+    await admin.get(f"{PAGE}?next=/alarms/7")
+    await admin.send(PAGE, switch="on", next="/alarms/7")
+    assert back_of(admin) == "/alarms/7"
+    for other in ("https://example.com/", "//example.com", "/\\example.com", "javascript:0"):
+        await admin.get(f"{PAGE}?{urlencode({'next': other})}")
+        assert back_of(admin) == "/"
+        web.fault = ""
+        await admin.send(PAGE, switch="off", next=other)
+        assert admin.goes_to == "/?done=relay-off"
+
+
+async def test_live_shows_the_camera_of_the_filter_with_its_picture_and_state(
+    hub: PageSite, guard: Visitor
+) -> None:
+    await hub.connect("North gate")
+    await hub.add_record(pictures=("face",))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.services.cameras.devices.run)
+        await guard.get("/?did=1")
+        nursery.cancel_scope.cancel()
+    assert 'data-last-picture-of="1"' in guard.text
+    assert PAGE not in guard.text  # It has no relay.
+    hub.hub.registry.detach(hub.links["1"])
+    hub.refuse("1", "key-mismatch")
+    await guard.get("/strip/camera?did=1")
+    assert '<a href="/cameras/1">North gate</a>' in guard.text
+    assert 'data-key="all" href="/"' in guard.text
+    assert "state-refused" in guard.text
+    assert "camera-reason" in guard.text
+    for other in ("", "?did=2"):
+        await guard.get(f"/{other}")
+        assert "wall-camera" not in guard.text
+        await guard.get(f"/strip/camera{other}")
+        assert guard.text.strip() == ""
 
 
 async def test_the_relay_is_removed_with_its_password(
@@ -235,7 +346,7 @@ async def test_the_relay_is_removed_with_its_password(
 ) -> None:
     await set_up(admin, web)
     await admin.send("/cameras/1/relay/remove")
-    assert admin.goes_to == "/cameras/1/manage?done=relay-removed"
+    assert admin.goes_to == f"{SETTINGS}?done=relay-removed"
     assert hub.hub.store.relays.get("1") is None
     await admin.get("/site/audit")
     assert "Removed the relay of the camera" in admin.text

@@ -15,12 +15,11 @@ from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
-from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
+from web.pages.layout import done_url, local_path, make_url, page, redirect_to, wants_part
 from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
 from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card, make_alarm_cards, photo_url
 from web.pages.shown.alarm_state import MAX_SHOWN, choose_shown, new_alarms
-from web.pages.shown.relays import relay_link
 from web.pages.times import now_here
 
 blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")
@@ -238,7 +237,6 @@ async def _one_page(template: str, seq: int) -> Response:
         alarm=card,
         # Viewers may not see photos of the register.
         photo_url=await photo_url(hub, found) if auth.reaches(auth.user(), "guard") else "",
-        relay_link=relay_link(found.dids[-1]) if found.dids else None,
         steps=[_step_row(step) for step in await hub.alarms.raised.history(seq)],
     )
 
@@ -268,16 +266,11 @@ async def change() -> Response:
         return await _list_page(gettext("The note is too long: at most 500 characters."))
     if wants_part():
         return await _live_part()
-    done = "alarms-closed" if closes else "alarms-acknowledged"
-    return redirect_to(_with_done(local_path(form.get("next")), done))
+    path = local_path(form.get("next"))
+    if path == "/":  # The card that is gone says it.
+        return redirect_to(path)
+    return redirect_to(done_url(path, "alarms-closed" if closes else "alarms-acknowledged"))
 
 
 def _is_seq(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _with_done(path: str, done: str) -> str:
-    """The address with the sentence to show; the live page shows none."""
-    if path == "/":
-        return path
-    return f"{path}{'&' if '?' in path else '?'}done={done}"

@@ -119,7 +119,7 @@ async def camera_page(
         status=status,
         row=camera_row(device),
         search_url=of_camera(device.did),
-        relay_link=relay_link(device.did),
+        relay_link=relay_link(auth.services(), device.did),
         tabs=[
             CameraLink(here + below[0].path, gettext(text), chosen in below, below[0].waits)
             for text, below in tabs

@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
+from hub.errors import NoSuchResource
 from hub.services.devices.overview import CameraSummary
+from hub.services.devices.views import DeviceView
 from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.repeat_groups import RepeatGroup, group_repeats
 from hub.store.records.record_filter import RecordFilter
@@ -30,7 +32,7 @@ from web.pages.live.record_links import more_links, recordings_url
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 from web.pages.search.record_place import RecordPlace, searched_place
 from web.pages.shown.camera_names import CameraName, camera_name
-from web.pages.shown.camera_rows import ShownState, shown_state
+from web.pages.shown.camera_rows import CameraRow, ShownState, camera_row, shown_state
 from web.pages.shown.known_people import known_people, make_group_cards
 from web.pages.shown.record_cards import (
     card_pictures,
@@ -41,7 +43,7 @@ from web.pages.shown.record_cards import (
     record_fields,
     shows_person,
 )
-from web.pages.shown.relays import relay_link
+from web.pages.shown.relays import RelayLink, relay_link
 from web.pages.times import short_moment
 
 blueprint = Blueprint("live", __name__)
@@ -112,19 +114,29 @@ class CameraLink(Struct, frozen=True):
 
     @property
     def is_listed(self) -> bool:
-        """Whether it is shown at once: it is not well, or chosen."""
-        return self.chosen or self.state in ("offline", "refused")
+        """Whether it is shown at once: it is not well."""
+        return self.state in ("offline", "refused")
+
+
+class WallCamera(Struct, frozen=True):
+    """The camera of the filter. `note`: see CameraLink. `all_url`: the wall of all cameras."""
+
+    row: CameraRow
+    note: str
+    relay: RelayLink | None
+    all_url: str
 
 
 class CameraStrip(Struct, frozen=True):
-    """The first cameras: those that are not well or chosen, and the others (`well`).
+    """The first cameras without the chosen one: those that are not well, and the others (`well`).
 
-    `total` counts all of them.
+    `total` counts all cameras, `others` those without the chosen one.
     """
 
     cameras: list[CameraLink]
     well: list[CameraLink]
     total: int
+    others: int
     online: int
     offline: int
     refused: int
@@ -165,7 +177,7 @@ def _kind_links(wall_filter: WallFilter) -> list[KindLink]:
 
 
 def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
-    chosen, state = camera.did == wall_filter.did, shown_state(camera)
+    state = shown_state(camera)
     return CameraLink(
         did=camera.did,
         name=camera.name,
@@ -175,12 +187,12 @@ def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
         # Its page says which check fails and what to do; there is nothing new to show here.
         url=f"/cameras/{camera.did}"
         if state == "refused"
-        else "/" + wall_filter.query(did=None if chosen else camera.did),
-        chosen=chosen,
+        else "/" + wall_filter.query(did=camera.did),
+        chosen=camera.did == wall_filter.did,
     )
 
 
-def _absence_note(camera: CameraSummary, state: ShownState) -> str:
+def _absence_note(camera: CameraSummary | DeviceView, state: ShownState) -> str:
     hub = auth.services()
     since = (
         hub.cameras.availability.offline_since(camera.did) if camera.state == "offline" else None
@@ -193,33 +205,47 @@ def _absence_note(camera: CameraSummary, state: ShownState) -> str:
     return gettext("offline since %(time)s") % moment
 
 
-def _camera_links(
-    cameras: list[CameraSummary], wall_filter: WallFilter, most: int
-) -> list[CameraLink]:
-    """The first `most` cameras, and the selected one."""
+def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
+    """The first cameras, and the selected one."""
+    cameras, most = auth.services().cameras.devices.overview.all(), _MAX_CAMERA_CHOICES
     shown = cameras[:most] + [one for one in cameras[most:] if one.did == wall_filter.did]
     return [_camera_link(one, wall_filter) for one in shown]
-
-
-def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
-    cameras = auth.services().cameras.devices.overview.all()
-    return _camera_links(cameras, wall_filter, _MAX_CAMERA_CHOICES)
 
 
 def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     """Cameras that are offline or refused come first, because they need attention."""
     cameras = auth.services().cameras.devices.overview.all()
     states: Counter[str] = Counter(shown_state(one) for one in cameras)
-    ordered = sorted(cameras, key=lambda one: _STATE_ORDER[shown_state(one)])
-    links = _camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS)
+    others = [one for one in cameras if one.did != wall_filter.did]
+    others.sort(key=lambda one: _STATE_ORDER[shown_state(one)])
+    links = [_camera_link(one, wall_filter) for one in others[:_MAX_STRIP_CAMERAS]]
     return CameraStrip(
         cameras=[one for one in links if one.is_listed],
         well=[one for one in links if not one.is_listed],
         total=len(cameras),
+        others=len(others),
         online=states["online"],
         offline=states["offline"],
         refused=states["refused"],
         waiting=len(auth.services().cameras.enrolment.waiting()),
+    )
+
+
+def _wall_camera(wall_filter: WallFilter) -> WallCamera | None:
+    """None without a filter, and of a camera that is not there any more."""
+    hub = auth.services()
+    if wall_filter.did is None:
+        return None
+    try:
+        device = hub.cameras.devices.get(wall_filter.did)
+    except NoSuchResource:
+        return None
+    row = camera_row(device)
+    return WallCamera(
+        row,
+        _absence_note(device, row.state),
+        relay_link(hub, device.did),
+        f"/{wall_filter.query(did=None)}",
     )
 
 
@@ -246,6 +272,7 @@ async def live() -> Response:
         **await _review_values(auth.user(), wall_filter, before, found.groups),
         kinds=_kind_links(wall_filter),
         strip=strip,
+        camera=_wall_camera(wall_filter),
         choices=_camera_choices(wall_filter),
         has_cameras=strip.total > 0 or seq > 0,
         newest_url="/" + wall_filter.query(),
@@ -291,6 +318,14 @@ async def _read_wall(wall_filter: WallFilter, before: int | None) -> WallCards:
 @blueprint.get("/strip", role="viewer")
 async def show_strip() -> Response:
     return await page("live/_strip.html", strip=_camera_strip(_read_filter()))
+
+
+@blueprint.get("/strip/camera", role="viewer")
+async def show_camera() -> Response:
+    wall_filter = _read_filter()
+    return await page(
+        "live/_camera.html", camera=_wall_camera(wall_filter), query=wall_filter.query()
+    )
 
 
 @blueprint.get("/notices", role="signed-in")
@@ -345,7 +380,7 @@ async def record(seq: int) -> Response:
         has_hidden=may_see_numbers and not is_full,
         more=more_links(found),
         recordings=recordings_url(found),
-        relay_link=relay_link(found.did),
+        relay_link=relay_link(auth.services(), found.did),
         holds=[hold_row(one) for one in await auth.services().records.holds.of_record(seq)],
         close_url=place.close_url,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",

@@ -19,6 +19,7 @@ from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
 from web.pages.shown.camera_names import CameraName, camera_name
 from web.pages.shown.record_cards import CardPicture, PlateView, card_pictures, make_card
+from web.pages.shown.relays import RelayLink, relay_link
 
 #: Names of cameras in one line; the others are counted.
 _MAX_NAMES = 3
@@ -29,7 +30,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     ones, and `place` in one line. `comment`: what the register or the watch list says. `again`: who
     acknowledged it before it was new again, or "". `is_stored`: otherwise it has no page and cannot
     be acknowledged. `problem`: the code of a problem of the hub, or "". `picture`: of the last
-    record.
+    record. `relay`: of the camera that saw it last.
     """
 
     seq: int
@@ -59,6 +60,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_stored: bool
     problem: str
     picture: CardPicture | None
+    relay: RelayLink | None
 
     @property
     def rank(self) -> int:
@@ -142,6 +144,7 @@ def make_alarm_card(hub: Services, alarm: Alarm, record: Record | None = None) -
         is_stored=alarm.seq > 0,
         problem=alarm.subject if alarm.kind == "hub" else "",
         picture=pictures[0] if pictures else None,
+        relay=relay_link(hub, alarm.dids[-1]) if alarm.dids else None,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.errors import DeviceBusy, HubError, TooManyRequests
+from hub.services import Services
 from hub.services.camera_functions.relays.faults import RelayFault, RelayReason
 from hub.store.tables.device_relays import DeviceRelay
-from web import auth
 from web.language import N_, gettext
 from web.pages.device_errors import describe_device_error
 
@@ -78,9 +78,9 @@ class RelayLink(Struct, frozen=True):
     text: str
 
 
-def relay_link(did: str | None) -> RelayLink | None:
-    """The link to a camera's relay; None if it has none, or the visitor may not switch it."""
-    relay = auth.services().cameras.relays.find(did or "")
+def relay_link(hub: Services, did: str | None) -> RelayLink | None:
+    """The link to a camera's relay; None if it has none, or cannot be asked to switch it now."""
+    relay = hub.cameras.relays.within_reach(did or "")
     if relay is None:
         return None
     return RelayLink(f"/cameras/{relay.did}/relay", f"{switch_text(relay)}…")

@@ -99,9 +99,13 @@ class Relays:
         """Return the relay of a device; None if it has none. Raises NoSuchResource."""
         return self._store.relays.get(self._devices.device(did).did)
 
-    def find(self, did: str) -> DeviceRelay | None:
-        """Return the relay of a device, as `get` does; None also if there is no such device."""
-        return self._store.relays.get(did)
+    def within_reach(self, did: str) -> DeviceRelay | None:
+        """Return the relay of a device; None if it has none, or its camera is away now.
+
+        None also if there is no such device.
+        """
+        relay = self._store.relays.get(did)
+        return None if relay is None or self._is_away(relay) else relay
 
     def own_address(self, did: str) -> str:
         """Return where a camera is connected from, or was last; "" if that is not known."""
@@ -178,14 +182,18 @@ class Relays:
 
         Somebody else may have its former address now. Raises DeviceOffline, RelayFault.
         """
-        device = self._devices.device(relay.did)
-        is_connected = self._devices.link(relay.did) is not None
-        if not device.enabled or (relay.is_own and not is_connected):
+        if self._is_away(relay):
             raise DeviceOffline(f"device {relay.did} is not connected")
         if relay.is_own and self.own_address(relay.did) != relay.address:
             raise fault("moved")
         if await self._is_this_hub(relay.address, relay.port):
             raise fault("this-hub")
+
+    def _is_away(self, relay: DeviceRelay) -> bool:
+        """Whether nothing is sent: the camera is disabled, or has to be connected and is not."""
+        is_connected = self._devices.link(relay.did) is not None
+        is_enabled = self._devices.device(relay.did).enabled
+        return not is_enabled or (relay.is_own and not is_connected)
 
     def _begin(self, did: str, on: bool) -> None:
         """Note that a camera is asked. Raises DeviceBusy, TooManyRequests."""

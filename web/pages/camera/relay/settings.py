@@ -86,7 +86,7 @@ async def save(did: int) -> Response:
 async def remove(did: int) -> Response:
     """Remove the relay, with its password."""
     await auth.services().cameras.relays.remove(str(did), by=auth.actor())
-    return redirect_to(f"/cameras/{did}/manage?done=relay-removed")
+    return redirect_to(f"/cameras/{did}/relay/settings?done=relay-removed")
 
 
 def _settings(values: dict[str, str], password: str) -> RelaySettings:

@@ -16,7 +16,7 @@ from hub.services.devices.views import DeviceView
 from hub.store.tables.device_relays import DeviceRelay
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
-from web.pages.layout import redirect_to
+from web.pages.layout import done_url, local_path, redirect_to
 from web.pages.shown.relays import describe_relay_error, switch_text
 
 blueprint = Blueprint("camera_relay", __name__, url_prefix="/cameras/<int:did>/relay")
@@ -26,21 +26,23 @@ _DONE = {"on": "relay-on", "off": "relay-off"}
 
 @blueprint.get("", role="guard")
 async def ask(did: int) -> Response:
-    return await _relay_page(*_get(did))
+    """`next` says where the person comes from, and goes back to."""
+    return await _relay_page(*_get(did), request.args.get("next"))
 
 
 @blueprint.post("", role="guard")
 async def switch(did: int) -> Response:
     device, relay = _get(did)
-    wanted = (await request.form).get("switch", "")
+    form = await request.form
+    wanted, back = form.get("switch", ""), form.get("next")
     if wanted not in _DONE:
         raise BadParameter("one of the buttons of the page", field="switch")
     try:
         await auth.services().cameras.relays.switch(device.did, on=wanted == "on", by=auth.actor())
     except (RelayFault, DeviceOffline, DeviceBusy, TooManyRequests) as error:
         text = describe_relay_error(error)
-        return await _relay_page(device, relay, fault=text, status=error.status)
-    return redirect_to(f"/cameras/{did}/relay?done={_DONE[wanted]}")
+        return await _relay_page(device, relay, back, fault=text, status=error.status)
+    return redirect_to(done_url(_back_path(device, back), _DONE[wanted]))
 
 
 def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
@@ -50,14 +52,25 @@ def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
     return device, relay
 
 
+def _back_path(device: DeviceView, back: str | None) -> str:
+    return local_path(back or f"/cameras/{device.did}")
+
+
 async def _relay_page(
-    device: DeviceView, relay: DeviceRelay, *, fault: str = "", status: int = 200
+    device: DeviceView,
+    relay: DeviceRelay,
+    back: str | None,
+    *,
+    fault: str = "",
+    status: int = 200,
 ) -> Response:
     return await camera_page(
         "camera/relay/switch.html",
         device,
         status=status,
         relay=relay,
+        is_within_reach=auth.services().cameras.relays.within_reach(device.did) is not None,
         switch_text=switch_text(relay),
+        back=_back_path(device, back),
         fault=fault,
     )
