@@ -79,6 +79,7 @@ def _pages_of_later(site: FilledSite) -> list[Page]:
     """Those whose rule is found with another camera, or with another page."""
     later, suspect = f"/cameras/{site.edition_3_did}", f"/cameras/{site.suspect_did}"
     return [
+        Page("/", f"/?did={site.edition_3_did}", "camera"),
         *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IN_EDITION_3),
         Page(_SETTINGS_OF_DEVICE, f"{later}/device/media", "media"),
         Page("/records/<int:seq>", f"/records/{site.edition_3_vehicle()}", "later"),

@@ -64,6 +64,7 @@ _NO_PAGES = frozenset(
         "/reports/<kind>.xlsx",
         "/stream",
         "/strip",
+        "/strip/camera",
         "/wall/alarms",
     }
 )

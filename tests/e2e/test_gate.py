@@ -104,13 +104,13 @@ def test_a_gate_is_opened_from_a_record_and_an_alarm_and_the_way_leads_back(
     browser.click(".alarm h2 a")
     browser.click(f".alarm-now {opens}")
     browser.click(f'{_ASKS}[value="off"]')
-    browser.wait_for_text("switched off")
+    browser.wait_for_text("was switched off")
     assert _where(browser).startswith("/alarms/")
 
     browser.open(camera.hub.url + live)
     browser.click(f".wall-camera {opens}")
     browser.click(f'{_ASKS}[value="off"]')
-    browser.wait_for_text("switched off")
+    browser.wait_for_text("was switched off")
     assert _where(browser) == f"{live}&done=relay-off"
     assert web.relay == [Pulse(True, 5), Pulse(False, 5), Pulse(False, 5)]
     assert browser.console_errors() == []

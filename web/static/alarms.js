@@ -56,6 +56,8 @@ export function followAlarms(stream) {
 
   showSound(sound);
   if (list) {
+    // What was done on the page before.
+    tell(document.querySelector("#receipt").textContent);
     acknowledgeByKey(list);
     comeBackFiltered(list);
   }
@@ -177,7 +179,7 @@ let telling;
 function tell(text) {
   const receipt = document.querySelector("#receipt");
   receipt.textContent = text;
-  receipt.hidden = false;
+  receipt.hidden = !text;
   clearTimeout(telling);
   telling = setTimeout(() => (receipt.hidden = true), TOLD_MS);
 }

@@ -336,7 +336,7 @@ async def test_live_shows_the_camera_of_the_filter_with_its_picture_and_state(
     assert "camera-reason" in guard.text
     for other in ("", "?did=2"):
         await guard.get(f"/{other}")
-        assert "wall-camera" not in guard.text
+        assert 'class="wall-camera"' not in guard.text
         await guard.get(f"/strip/camera{other}")
         assert guard.text.strip() == ""
 
