@@ -32,6 +32,9 @@ MaxConnections = Annotated[int, Meta(ge=4, le=100_000)]
 MaxConnectionsPerAddress = Annotated[int, Meta(ge=2, le=100_000)]
 Kilobytes = Annotated[int, Meta(ge=1, le=65_536)]
 Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
+#: The ready sets of events that raise an alarm (D11), the smallest first.
+RaisedBy = Literal["few", "usual", "all"]
+RAISED_BY = "alarms.raised_by"
 
 
 class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,6 +227,9 @@ class PeopleConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    raised_by: Annotated[
+        RaisedBy, "Which events raise an alarm where no alarm rule decides", AT_ONCE
+    ] = "all"
     offline_minutes: Annotated[
         int, Meta(ge=1, le=1440), "Minutes offline after which a device raises an alarm", AT_ONCE
     ] = 5

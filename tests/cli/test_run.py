@@ -58,4 +58,6 @@ def test_a_demo_sets_data_from_before_the_first_release_aside(
     assert f"before the first release, and is in {aside} now" in outcome.err
     assert {path.name for path in aside.iterdir()} >= {"hub.sqlite", "sitehub.toml"}
     assert not (data_dir / "hub.sqlite").exists()
-    assert "127.0.0.0/8" in (data_dir / "sitehub.toml").read_text()
+    settings = (data_dir / "sitehub.toml").read_text()
+    assert "127.0.0.0/8" in settings
+    assert 'raised_by = "usual"' in settings

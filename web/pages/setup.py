@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from hub.config import RAISED_BY
 from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.setup_links import setup_command
 from hub.services.site import SiteSettings
@@ -12,9 +13,12 @@ from web import auth
 from web.language import gettext
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.layout import page, redirect_to
+from web.pages.shown.ready_sets import may_choose, ready_set_choices
 from web.pages.zones import zone_choices
 
 blueprint = Blueprint("setup", __name__)
+
+_FIELDS = ("name", "site_name", "zone", "language", "raised_by")
 
 
 @blueprint.get("/setup/<token>", role=None)
@@ -25,8 +29,20 @@ async def show_setup(token: str) -> Response:
     if not links.is_valid(token):
         return await _used_page()
     site = auth.services().core.site
-    values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
+    values = {
+        "site_name": site.name(),
+        "zone": site.zone_name(),
+        "language": "auto",
+        "raised_by": _proposed_set(),
+    }
     return await _setup_page(values)
+
+
+def _proposed_set() -> str:
+    """The ready set for a new site; a site whose administrators were lost keeps its own."""
+    state = auth.services().core.settings.state(RAISED_BY)
+    is_new = auth.services().access.setup_links.is_needed() and state.source == "default"
+    return "usual" if is_new else str(state.value)
 
 
 @blueprint.post("/setup/<token>", role=None)
@@ -34,7 +50,7 @@ async def set_up(token: str) -> Response:
     form = await request.form
     if link := auth.services().access.setup_links.link_of(token):
         return await _set_up_user(link, token, form.get("password", ""))
-    values = {name: form.get(name, "") for name in ("name", "site_name", "zone", "language")}
+    values = {name: form.get(name, "") for name in _FIELDS}
     settings = SiteSettings(
         name=values["site_name"], zone=values["zone"], language=values["language"]
     )
@@ -50,13 +66,13 @@ async def set_up(token: str) -> Response:
             form.get("password", ""),
             settings,
             address=auth.client_address(),
+            raised_by=values["raised_by"] if may_choose() else "",
         )
     except NotAuthorised:
         return await _used_page()
     except BadParameter as error:
-        return await _setup_page(
-            values, field=error.field, fault=_describe_error(error.field), status=400
-        )
+        fault = _describe_error(error.field, error.message)
+        return await _setup_page(values, field=error.field, fault=fault, status=400)
     response = redirect_to("/cameras/connect?first=1")
     auth.remember(response, signed_in)
     return response
@@ -86,14 +102,14 @@ async def _user_page(link: UserLink, fault: str = "") -> Response:
     )
 
 
-def _describe_error(field: str) -> str:
+def _describe_error(field: str, message: str = "") -> str:
     faults = {
         "name": gettext("Choose a user name of 1 to 64 characters that is not taken."),
         "password": gettext("The password is too short. Use at least 8 characters."),
         "site_name": gettext("Enter a site name of 1 to 100 characters."),
         "zone": gettext("Choose a time zone from the list."),
     }
-    return faults.get(field, gettext("Choose a value from the list."))
+    return faults.get(field, message or gettext("Choose a value from the list."))
 
 
 async def _setup_page(
@@ -106,6 +122,7 @@ async def _setup_page(
         field=field,
         fault=fault,
         zones=zone_choices(values["zone"]),
+        ready_sets=ready_set_choices(values["raised_by"]) if may_choose() else [],
     )
 
 

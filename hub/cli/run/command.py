@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 _DEMO_CAMERAS = 6
 #: What the file of a data directory that a demo creates sets: its own cameras may connect without
-#: a signature, as cameras of edition 3 do (D12), and nobody from another host.
-_DEMO_SETTINGS = {"devices.unsigned": "ask", "devices.unsigned_networks": "127.0.0.0/8"}
+#: a signature, as cameras of edition 3 do (D12), and nobody from another host. Alarms are as the
+#: set-up page proposes.
+_DEMO_SETTINGS = {
+    "devices.unsigned": "ask",
+    "devices.unsigned_networks": "127.0.0.0/8",
+    "alarms.raised_by": "usual",
+}
 
 
 @click.command()

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.config import RAISED_BY
 from hub.errors import BadParameter, NotAuthorised
 from hub.service_manager.system import system_service, user_data
 from hub.services.access.passwords import Passwords
@@ -62,7 +63,8 @@ class SetupLinks:
     """
 
     def __init__(self, core: Core, passwords: Passwords, users: Users, sessions: Sessions) -> None:
-        self._settings = core.store.settings
+        self._table = core.store.settings
+        self._settings = core.settings
         self._links = core.store.user_links
         self._site = core.site
         self._passwords = passwords
@@ -79,13 +81,13 @@ class SetupLinks:
         """Create a link and return its token; it works once, within a day. Earlier links expire."""
         token = secrets.token_urlsafe(24)
         expires_at = self._now_ms() + _VALID_MS
-        await self._settings.set(_SETTING, f"{hash_token(token).hex()} {expires_at}")
+        await self._table.set(_SETTING, f"{hash_token(token).hex()} {expires_at}")
         await self._audit.add(by, "setup.link", "")
         return token
 
     def is_valid(self, token: str) -> bool:
         """Whether the link with this token can still be used."""
-        token_hash, _, expires_at = (self._settings.get(_SETTING) or "").partition(" ")
+        token_hash, _, expires_at = (self._table.get(_SETTING) or "").partition(" ")
         matches = hmac.compare_digest(token_hash.encode(), hash_token(token).hex().encode())
         return (
             matches
@@ -94,12 +96,20 @@ class SetupLinks:
         )
 
     async def complete(
-        self, token: str, name: str, password: str, site: SiteSettings, *, address: str
+        self,
+        token: str,
+        name: str,
+        password: str,
+        site: SiteSettings,
+        *,
+        address: str,
+        raised_by: str = "",
     ) -> SignedIn:
         """Create the first administrator, name the site, and sign the administrator in.
 
-        If several callers use the same link, exactly one succeeds. Raises NotAuthorised if the link
-        is not valid, BadParameter or AlreadyExists for a field; the link then stays valid.
+        `raised_by`: the ready set of what raises an alarm; "" leaves it. If several callers use the
+        same link, exactly one succeeds. Raises NotAuthorised if the link is not valid, BadParameter
+        or AlreadyExists for a field, CannotStoreNow; the link then stays valid.
         """
         name = check_name(name)
         check_password(password)
@@ -110,8 +120,11 @@ class SetupLinks:
         async with self._users.changing:
             self._check(token)
             self._users.check_is_free(name)
+            # What is so already needs no file that can be written.
+            if raised_by and raised_by != self._settings.current.alarms.raised_by:
+                await self._settings.change({RAISED_BY: raised_by}, by=by)
             # First: if a later step fails, a new link is needed, but no link works twice.
-            await self._settings.set(_SETTING, None)
+            await self._table.set(_SETTING, None)
             user = await self._users.insert(name, "admin", password_hash, by=by)
         await self._site.set(site)
         await self._audit.add(by, "site.change", site.name)

@@ -10,6 +10,8 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import Reading
+from hub.config import RaisedBy
+from hub.services.alarms.ready_sets import BLACKLIST, is_raised_by
 from hub.services.problems import PROBLEMS
 from hub.store.alarms.alarm import (
     LISTED_PERSON,
@@ -35,10 +37,6 @@ from hub.wire.uploads.records import (
     problem_key,
 )
 
-#: The category of blacklisted persons (1.12).
-BLACKLIST = 2
-#: The type of event (2.4) that tells of a person.
-PERSON_DETECTED = 11
 #: Severities of events without a rule; of others "minor".
 _EVENT_SEVERITIES: Mapping[int, Severity] = {
     2: "major",  # intrusion
@@ -94,7 +92,7 @@ class _Verdict(Struct, frozen=True):
 
 
 class AlarmJudge:
-    """The rules, the watch lists and the site's zone at one moment."""
+    """The rules, the ready set, the watch lists and the site's zone at one moment."""
 
     def __init__(
         self,
@@ -103,12 +101,14 @@ class AlarmJudge:
         plates: PlateMatcher[Watch] = NO_PLATES,
         zone: tzinfo = UTC,
         groups: Mapping[int, Collection[str]] = {},
+        raised_by: RaisedBy = "all",
     ) -> None:
         """`reading`: what time it is. `groups`: the dids of each camera group that rules name."""
         self._reading = reading
         self._rules = tuple(_ScopedRule(rule, _dids_of(rule, groups)) for rule in rules)
         self._zone = zone
         self._plates = plates
+        self._raised_by = raised_by
 
     def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
         """Return what a record should raise alarms for: see `Judge`."""
@@ -146,7 +146,7 @@ class AlarmJudge:
         return (*_one(self._event(record, detail)), *_one(person))
 
     def _event(self, record: Record, detail: EventDetail) -> Sighting | None:
-        default = _event_severity(detail)
+        default = _event_severity(self._raised_by, detail)
         verdict = self._by_rule("event", record, detail.type, default)
         if verdict.severity == "none":
             return None
@@ -268,11 +268,11 @@ def _dids_of(rule: AlarmRule, groups: Mapping[int, Collection[str]]) -> frozense
     return frozenset(rule.dids).union(*(groups.get(group, ()) for group in rule.groups))
 
 
-def _event_severity(detail: EventDetail) -> Severity | Literal["none"]:
-    if detail.type == PERSON_DETECTED:
+def _event_severity(raised_by: RaisedBy, detail: EventDetail) -> Severity | Literal["none"]:
+    if not is_raised_by(raised_by, detail.type, detail.category):
         return "none"
-    if detail.type == LISTED_PERSON:
-        return "critical" if detail.category == BLACKLIST else "minor"
+    if detail.type == LISTED_PERSON and detail.category == BLACKLIST:
+        return "critical"
     return _EVENT_SEVERITIES.get(detail.type, "minor")
 
 

@@ -9,6 +9,7 @@ import trio
 from msgspec import UNSET, Raw
 
 from hub.clock_reading import Reading
+from hub.config import RAISED_BY, RaisedBy
 from hub.errors import BadParameter
 from hub.live.feed import Change, ChangeKind, of_kinds
 from hub.services.alarms.judge import OFFLINE, AlarmJudge, watched_plates
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Cameras, groups or types of one rule.
 _MAX_OF_RULE = 1_000
-#: What the judge is made of, beside the rules and watch lists.
+#: What the judge is made of, beside the rules and watch lists. A changed setting is told as "site".
 _FOLLOWED: tuple[ChangeKind, ...] = ("site", "group")
 
 
@@ -36,6 +37,7 @@ class AlarmRules:
         self._store = core.store
         self._rules = core.store.alarm_rules
         self._site = core.site
+        self._settings = core.settings
         self._audit = core.audit
         self._change_feed = core.changes
         self._groups = groups
@@ -48,16 +50,28 @@ class AlarmRules:
         """Return the rules, in their order."""
         return self._rules.all()
 
-    async def put(self, rules: Sequence[AlarmRule], by: Actor) -> None:
-        """Replace all rules. Raises BadParameter."""
+    async def put(self, rules: Sequence[AlarmRule], by: Actor, raised_by: str = "") -> None:
+        """Replace all rules, and choose a ready set if one is given. Raises as choose()."""
         if len(rules) > MAX_RULES:
             raise BadParameter(f"at most {MAX_RULES} rules are expected", field="rules")
         for number, rule in enumerate(rules):
             _check(rule, f"rules[{number}]")
+        if raised_by not in ("", self.raised_by):
+            await self.choose(raised_by, by)
         await self._rules.replace(rules)
         self._apply()
         await self._audit.add(by, "alarm.rules", str(len(rules)))
         self._change_feed.publish([Change("alarm-rules")])
+
+    @property
+    def raised_by(self) -> RaisedBy:
+        """The ready set that holds where no rule decides."""
+        return self._settings.current.alarms.raised_by
+
+    async def choose(self, raised_by: str, by: Actor) -> None:
+        """Let a ready set hold. Raises BadParameter and CannotStoreNow as Settings.change()."""
+        await self._settings.change({RAISED_BY: raised_by}, by=by)
+        self._apply()
 
     async def apply_plates(self) -> None:
         """Let records be judged by the watch lists as they are now."""
@@ -76,6 +90,7 @@ class AlarmRules:
             self._plates,
             self._site.zone(),
             {group.id: group.dids for group in self._groups.list()},
+            self.raised_by,
         )
 
     def tried(self, at: int, did: str) -> tuple[Sighting, ...]:
@@ -95,7 +110,7 @@ class AlarmRules:
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Follow the site's zone and the camera groups, until cancelled."""
+        """Follow the site's zone, the settings and the camera groups, until cancelled."""
         with self._change_feed.subscribe(wants=of_kinds(*_FOLLOWED)) as changes:
             self._apply()
             task_status.started()

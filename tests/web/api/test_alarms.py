@@ -168,12 +168,12 @@ async def test_alarms_are_exported_as_csv(api: Client, hub: HubServices) -> None
 
 
 async def test_rules_are_replaced_as_a_whole(api: Client, hub: HubServices) -> None:
-    assert await api.get("alarm-rules") == {"items": []}
+    assert await api.get("alarm-rules") == {"items": [], "raised_by": "all"}
     rule = {"types": [2], "severity": "none", "start": "08:00", "end": "18:00", "days": [1, 2]}
     put = await api.send("PUT", "alarm-rules", {"items": [rule]})
     assert put["items"][0] == {"kind": "event", "dids": [], "groups": [], **rule}
     assert await api.get("alarm-rules") == put
-    renewing = {"items": [put["items"][0] | {"severity": "minor", "renew": True}]}
+    renewing = put | {"items": [put["items"][0] | {"severity": "minor", "renew": True}]}
     assert await api.send("PUT", "alarm-rules", renewing) == renewing
     await api.send("PUT", "alarm-rules", put)
     for wrong in (
@@ -188,6 +188,15 @@ async def test_rules_are_replaced_as_a_whole(api: Client, hub: HubServices) -> N
         response = await api.raw("PUT", "alarm-rules", {"items": [wrong]})
         assert response.status_code == 400, wrong
     assert await api.get("alarm-rules") == put
+
+
+async def test_what_raises_an_alarm_without_rules_stays_unless_it_is_given(api: Client) -> None:
+    few = {"items": [], "raised_by": "few"}
+    assert await api.send("PUT", "alarm-rules", few) == few
+    assert await api.send("PUT", "alarm-rules", {"items": []}) == few
+    response = await api.raw("PUT", "alarm-rules", {"items": [], "raised_by": "most"})
+    assert response.status_code == 400
+    assert await api.get("alarm-rules") == few
 
 
 async def test_the_longest_plate_list_is_read_and_written_back(api: Client) -> None:

@@ -117,6 +117,31 @@ async def test_the_list_says_what_happens_at_a_time(site: PageSite, admin: Visit
     assert "火焰" in shown("严重")
 
 
+async def test_the_set_that_holds_without_a_rule_is_shown_and_changed(
+    site: PageSite, admin: Visitor
+) -> None:
+    await admin.get("/alarms/rules")
+    assert 'value="all" required checked' in admin.text
+    await admin.send("/alarms/rules/ready-set", raised_by="usual")
+    assert admin.goes_to == "/alarms/rules?done=rules-changed"
+    await admin.get(admin.goes_to)
+    assert 'value="usual" required checked' in admin.text
+    assert "Baby crying" in admin.text.split(">No alarm</span>")[-1].split("</p>")[0]
+    await site.add_record("event", EventDetail(type=4))
+    assert site.services.alarms.raised.active() == ()
+    await admin.send("/alarms/rules/ready-set", raised_by="most")
+    assert admin.response.status_code == 400
+    assert site.services.alarms.rules.raised_by == "usual"
+
+
+async def test_an_event_outside_of_the_set_is_shown_on_live(site: PageSite, admin: Visitor) -> None:
+    await site.services.alarms.rules.choose("few", by=COMMAND_LINE)
+    await site.add_record("event", EventDetail(type=4))
+    await admin.get("/")
+    assert "Baby crying" in admin.text
+    assert site.services.alarms.raised.active() == ()
+
+
 async def test_a_rule_says_whether_an_acknowledged_event_is_new_again(
     site: PageSite, admin: Visitor
 ) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.config import WebConfig
+from hub.config_sources import Sources
 from hub.services.audit import COMMAND_LINE
 from hub.services.site import SiteSettings
 from hub.services.urls import dashboard_urls
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
+from tests.support.hub_services import open_hub_services
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
 
 GOOD = {
@@ -76,6 +80,66 @@ async def test_the_first_run_creates_an_administrator_and_names_the_site(
     # The administrator is signed in, and the site is in Chinese.
     await visitor.get("/cameras/connect?first=1")
     assert "第 2 步" in visitor.text
+
+
+async def test_the_first_run_asks_which_events_raise_an_alarm(
+    hub: PageSite, visitor: Visitor, link: str
+) -> None:
+    await visitor.get(link)
+    assert _chosen(visitor) == ["usual"]
+    assert "Intrusion or line crossing, Camera covered, Fire, Fall, Vital signs." in visitor.text
+    await visitor.send(link, **GOOD, raised_by="few")
+    assert visitor.goes_to == "/cameras/connect?first=1"
+    assert hub.services.alarms.rules.raised_by == "few"
+    assert hub.services.core.settings.state("alarms.raised_by").in_file == "few"
+
+
+async def test_a_mistake_keeps_what_was_chosen(visitor: Visitor, link: str) -> None:
+    await visitor.get(link)
+    await visitor.send(link, **GOOD | {"password": "short"}, raised_by="all")
+    assert _chosen(visitor) == ["all"]
+
+
+async def test_a_choice_that_cannot_be_stored_leaves_the_link_valid(
+    hub: PageSite, visitor: Visitor, link: str
+) -> None:
+    await trio.Path(hub.services.core.settings.path).mkdir()
+    await visitor.get(link)
+    await visitor.send(link, **GOOD, raised_by="usual")
+    assert visitor.response.status_code == 400
+    assert hub.services.access.users.all() == ()
+    # What is so already needs no file.
+    await visitor.send(link, **GOOD, raised_by="all")
+    assert visitor.goes_to == "/cameras/connect?first=1"
+
+
+async def test_a_link_for_a_site_whose_administrators_are_lost_proposes_what_it_has(
+    hub: PageSite, visitor: Visitor, link: str
+) -> None:
+    await hub.services.access.users.add("ann", "admin", PASSWORD, by=COMMAND_LINE)
+    await visitor.get(link)
+    assert _chosen(visitor) == ["all"]
+
+
+async def test_what_the_command_line_decides_is_not_asked(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    overrides = ("alarms.raised_by=few", "web.tls=false")
+    loaded = Sources(tmp_path, overrides=overrides).load()
+    async with open_hub_services(tmp_path, clock, loaded) as hub:
+        site = PageSite(hub, clock)
+        visitor = Visitor(site)
+        link = f"/setup/{await site.services.access.setup_links.create(by=COMMAND_LINE)}"
+        await visitor.get(link)
+        assert _chosen(visitor) == []
+        await visitor.send(link, **GOOD, raised_by="all")
+        assert visitor.goes_to == "/cameras/connect?first=1"
+        assert site.services.alarms.rules.raised_by == "few"
+
+
+def _chosen(visitor: Visitor) -> list[str]:
+    """The chosen ones of what raises an alarm."""
+    return re.findall(r'name="raised_by" value="(\w+)" required checked', visitor.text)
 
 
 async def test_the_link_works_once(visitor: Visitor, link: str) -> None:

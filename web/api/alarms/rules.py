@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.config import RaisedBy
 from hub.services import Services
 from hub.services.alarms.plate_lists import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
+from hub.services.alarms.ready_sets import FEW, USUAL
 from hub.store.alarms.alarm import Severity
 from hub.store.tables.alarm_rules import MAX_RULES, AlarmRule
 from hub.store.tables.plate_lists import MAX_ENTRIES, MAX_LISTS, MAX_WILDCARDS, NewPlateList
@@ -27,9 +30,10 @@ _MAX_FIELDS = 4 * MAX_ENTRIES
 
 
 class AlarmRules(Struct, frozen=True, forbid_unknown_fields=True):
-    """All rules, in their order."""
+    """All rules, in their order. `raised_by`: the events that raise an alarm where none decides."""
 
     items: Annotated[list[AlarmRule], Meta(max_length=MAX_RULES)]
+    raised_by: RaisedBy | UnsetType = UNSET
 
 
 class PlateEntryBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,12 +80,17 @@ class PlateLists(Struct, frozen=True):
     items: list[PlateList]
 
 
+def _numbers(types: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(types)))
+
+
 _RULES_EXAMPLE = AlarmRules(
     [
         AlarmRule(types=(2,), severity="critical", days=(6, 7), groups=(3,)),
         AlarmRule(types=(2,), severity="major", start="20:00", end="06:00", renew=False),
         AlarmRule(kind="offline", severity="none", dids=("12",)),
-    ]
+    ],
+    "usual",
 )
 _EXAMPLE = PlateList(
     id=3,
@@ -115,7 +124,10 @@ PUT_RULES = Endpoint(
         "Of the rules about an event (by `types` and camera), an offline device or a problem of "
         "the hub, the first whose hours it is decides; outside of the hours of all of them, the "
         "first by its `otherwise`: no alarm (`none`), or as without rules (`default`). What no "
-        "rule is about is as without: every event but type 11 raises one. "
+        "rule is about is as without: offline devices and problems raise an alarm, and events by "
+        "`raised_by`, which stays if it is left out. "
+        f"`few`: types {_numbers(FEW)}; `usual`: {_numbers(USUAL)}; both: 12, unless the person's "
+        "category is known and is not 2; `all`: every type but 11. "
         "Rules do not apply to the blacklist and to plates. An event after a quiet minute makes an "
         "acknowledged alarm new again if it is critical or major, unless `renew` says otherwise."
     ),
@@ -129,11 +141,12 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
     rules, lists = services.alarms.rules, services.alarms.plate_lists
 
     async def get_alarm_rules(call: Call[Nothing, Nothing]) -> AlarmRules:
-        return AlarmRules(list(rules.all()))
+        return AlarmRules(list(rules.all()), rules.raised_by)
 
     async def put_alarm_rules(call: Call[Nothing, AlarmRules]) -> AlarmRules:
-        await rules.put(call.body.items, call.caller.actor)
-        return AlarmRules(list(rules.all()))
+        raised_by = "" if call.body.raised_by is UNSET else call.body.raised_by
+        await rules.put(call.body.items, call.caller.actor, raised_by=raised_by)
+        return AlarmRules(list(rules.all()), rules.raised_by)
 
     routes.add(GET_RULES, get_alarm_rules)
     routes.add(PUT_RULES, put_alarm_rules)

@@ -1,4 +1,4 @@
-"""Rules: which events of cameras raise an alarm, how severe, and when."""
+"""Rules: which events of cameras raise an alarm, how severe, and when; and what does without."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from web.pages.faults import NotHere
 from web.pages.layout import page, redirect_to
 from web.pages.shown.alarm_labels import SEVERITIES
 from web.pages.shown.camera_names import CameraName, camera_name
+from web.pages.shown.ready_sets import may_choose, ready_set_choices
 from web.pages.times import now_here, read_moment, to_ms
 
 blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/alarms/rules")
@@ -66,6 +67,10 @@ class RuleRow(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def rules() -> Response:
+    return await _list_page()
+
+
+async def _list_page(fault: str = "") -> Response:
     found = auth.services().alarms.rules.all()
     at, did = now_here(), request.args.get("did", "")
     with suppress(BadParameter):
@@ -73,6 +78,10 @@ async def rules() -> Response:
     is_any_of_some = any(rule.dids or rule.groups for rule in found)
     return await page(
         "alarms/rules.html",
+        status=400 if fault else 200,
+        fault=fault,
+        ready_sets=ready_set_choices(auth.services().alarms.rules.raised_by),
+        may_choose=may_choose(),
         rows=[_row(number, rule) for number, rule in enumerate(found, 1)],
         is_full=len(found) >= MAX_RULES,
         at=f"{at:%Y-%m-%dT%H:%M}",
@@ -162,6 +171,17 @@ def _display_name(device: DeviceView) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return gettext(", ").join(names)
+
+
+@blueprint.post("/ready-set", role="admin")
+async def choose_ready_set() -> Response:
+    """Choose what raises an alarm where no rule decides."""
+    form = await request.form
+    try:
+        await auth.services().alarms.rules.choose(form.get("raised_by", ""), by=auth.actor())
+    except BadParameter as error:
+        return await _list_page(error.message)
+    return redirect_to("/alarms/rules?done=rules-changed")
 
 
 @blueprint.get("/new", role="admin")
