@@ -97,6 +97,38 @@ def test_from_a_table_and_a_zip_to_all_cameras(
     assert browser.console_errors() == []
 
 
+def test_many_people_are_removed_in_one_go_by_keyboard(
+    signed_in: Browser, demo: HubProcess
+) -> None:
+    browser = signed_in
+    pids = [demo.cli("person", "add", "--name", f"Leaver {n}").strip() for n in range(10)]
+    browser.open(f"{demo.url}/people")
+    browser.find('[name="q"]').send_keys("leaver")
+    browser.wait_until(lambda: len(browser.find_all("#people tbody tr")) == 10, "not found")
+    boxes = [f'[name="pid"][value="{pid}"]' for pid in pids[3:5]]
+    for box in boxes:
+        browser.find(box).send_keys(Keys.SPACE)
+    # Someone else changes the person meanwhile: the row is new, and is selected still.
+    demo.cli("person", "set", pids[3], "--department", "Harbour")
+    browser.wait_for_text("Harbour")
+    assert all(browser.find(box).is_selected() for box in boxes)
+    browser.find(boxes[0]).send_keys(Keys.ENTER)
+    browser.wait_for_text("Remove 2 people?")
+    assert browser.has_text("Leaver 3")
+    browser.click('.actions a[href="/people?q=leaver"]')
+    browser.find('[data-select-all="pid"]').send_keys(Keys.ENTER)
+    browser.find(".bulk .button-bad").send_keys(Keys.ENTER)
+    browser.wait_for_text("Remove 10 people?")
+    assert [one.text.split(" ")[1] for one in browser.find_all(".people-named li")] == list(
+        "0123456789"
+    )
+    browser.find(".actions .button-bad").send_keys(Keys.ENTER)
+    browser.wait_for_text("They were removed.")
+    assert browser.has_text("No people match.")
+    assert not browser.find(".bulk").is_displayed()
+    assert browser.console_errors() == []
+
+
 def test_a_photo_is_cropped_by_keyboard_before_it_is_sent(
     signed_in: Browser, demo: HubProcess, tmp_path: Path
 ) -> None:
@@ -168,6 +200,7 @@ def test_long_names_fit_the_screen(signed_in: Browser, demo: HubProcess, width: 
         f"/people/{pid}",
         f"/people/{pid}/edit",
         f"/people/{pid}/remove",
+        f"/people/remove?pid={pid}",
         "/cameras/groups",
         f"/cameras/groups/{group}",
         f"/cameras/groups/{group}/remove",

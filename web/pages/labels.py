@@ -121,6 +121,11 @@ DONE = {
     "person-in-register": N_("The person was added. The hub is now sending them to the cameras."),
     "person-changed": N_("Saved. The hub is now updating the cameras."),
     "person-removed": N_("The person was removed. The hub is now removing them from the cameras."),
+    "people-removed": N_("They were removed. The hub is now removing them from the cameras."),
+    "people-removed-but-gone": N_(
+        "They were removed, some of them already by someone else. The hub is now removing them "
+        "from the cameras."
+    ),
     "people-retried": N_("The hub is trying again."),
     "people-left-alone": N_("The hub no longer changes the people on this camera."),
     "group-added": N_("The group was added."),

@@ -78,11 +78,16 @@ function keep(present, child) {
   return child;
 }
 
-// What a person opened stays open, although its text changes.
+// What a person opened stays open, and what was ticked stays ticked, although its text changes.
 function leaveOpen(present, child) {
   const before = present.querySelectorAll("details");
   for (const [at, details] of child.querySelectorAll("details").entries()) {
     if (before[at]?.open) details.open = true;
+  }
+  const boxes = present.querySelectorAll("[type=checkbox]:checked:not([checked])");
+  for (const { name, value } of boxes) {
+    const box = child.querySelector(`[name="${CSS.escape(name)}"][value="${CSS.escape(value)}"]`);
+    if (box) box.checked = true;
   }
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, HubError, existing
+from hub.errors import BadParameter, HubError, Missing, existing
 from hub.live.feed import Change, of_kinds
 from hub.log import limited
 from hub.services.audit import Actor
@@ -207,10 +207,21 @@ class PeopleRegister:
 
     async def remove(self, pid: str, *, by: Actor) -> None:
         """Remove a person; cameras delete it as they come. Raises NoSuchResource."""
-        known = (await self.get(pid)).pid
-        await self._people.remove(known)
-        self._publish([known])
-        await self._audit.add(by, "person.remove", known)
+        await self.remove_many([pid], by=by)
+
+    async def remove_many(self, pids: Sequence[str], *, by: Actor) -> list[str]:
+        """Remove up to MAX_PUTS people in one write, as `remove`; return the pids of who was there.
+
+        Raises NoSuchResource if nobody was.
+        """
+        assert 0 < len(pids) <= MAX_PUTS
+        known = {pid: None for one in pids if (pid := canonical_pid(one)) is not None}
+        removed = await self._people.remove(known)
+        if not removed:
+            raise Missing("person", pid=pids[0][:20])
+        self._publish(removed)
+        await self._audit.add_each(by, "person.remove", removed)
+        return removed
 
     async def _checked(self, change: PersonChange) -> PersonChange:
         checked = checked_change(change, self.this_year())

@@ -256,15 +256,14 @@ class PersonTable(Table[None]):
 
         return await self._writer.write(job, committed)
 
-    async def remove(self, pid: str) -> None:
-        """Remove a person; the bytes are overwritten. Raises NoSuchResource."""
+    async def remove(self, pids: Collection[str]) -> list[str]:
+        """Remove people in one write; the bytes are overwritten. Return who was there."""
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: sqlite3.Connection) -> list[str]:
             with secure_deletion(connection):
-                if not remove_person(connection, pid):
-                    raise Missing("person", pid=pid)
+                return [pid for pid in pids if remove_person(connection, pid)]
 
-        await self._writer.write(job)
+        return await self._writer.write(job)
 
     async def erase(self, pid: str) -> None:
         """Remove a person, if there is one, and whatever else tells of it beside records.

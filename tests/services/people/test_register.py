@@ -385,6 +385,24 @@ async def test_changes_are_in_the_audit_log_by_number_only(
     ]
 
 
+async def test_many_are_removed_in_one_write_and_who_is_gone_already_is_left_out(
+    people: PeopleRegister, hub: HubServices
+) -> None:
+    for pid in ("7", "8", "9"):
+        await people.add(PersonChange(name="Ada"), by=ADA, pid=pid)
+    with hub.services.core.changes.subscribe(wants=of_kinds("person")) as changes:
+        assert await people.remove_many(["9", "5", "007", "9"], by=ADA) == ["9", "7"]
+        assert await changes.next() == [Change("person", "9"), Change("person", "7")]
+    assert [person.pid for person in (await people.page()).items] == ["8"]
+    entries = await hub.services.core.audit.oldest(after=3)
+    assert [(one.action, one.target) for one in entries] == [
+        ("person.remove", "9"),
+        ("person.remove", "7"),
+    ]
+    with pytest.raises(NoSuchResource):
+        await people.remove_many(["7", "x"], by=ADA)
+
+
 async def test_a_removed_person_leaves_no_bytes_behind(
     people: PeopleRegister, hub: HubServices, tmp_path: Path
 ) -> None:

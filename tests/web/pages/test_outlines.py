@@ -30,6 +30,7 @@ _PAGES = (
     "/people/add",
     "/people/7/edit",
     "/people/7/remove",
+    "/people/remove?pid=7&pid=8",
     "/people/import",
     "/people/cameras",
     "/cameras",

@@ -331,6 +331,86 @@ async def test_removing_asks_once_and_names_the_person(hub: PageSite, admin: Pho
     assert await hub.services.people.register.count() == 0
 
 
+# Removing many
+
+
+async def test_only_who_keeps_the_register_can_select_people(
+    hub: PageSite, guard: Photographer, admin: Photographer
+) -> None:
+    await add_person(hub)
+    for path in ("/people", "/people/table"):
+        await guard.get(path)
+        assert 'type="checkbox"' not in guard.text
+        await admin.get(path)
+        assert 'type="checkbox" name="pid" value="7"' in admin.text
+    await guard.get("/people/remove?pid=7")
+    assert guard.response.status_code == 403
+    await guard.send("/people/remove", pid="7")
+    assert guard.response.status_code == 403
+    assert await hub.services.people.register.count() == 1
+
+
+async def test_removing_many_asks_once_and_names_everybody(
+    hub: PageSite, admin: Photographer
+) -> None:
+    for number in range(1, 13):
+        await add_person(hub, str(number), name=f"<P{number}>", category=2)
+    chosen = [str(number) for number in range(1, 11)]
+    await admin.get("/people?q=p&category=2&after=0")
+    await admin.get("/people/remove?q=p&category=2&" + "&".join(f"pid={pid}" for pid in chosen))
+    assert "Remove 10 people?" in admin.text
+    assert re.findall(r"<li>&lt;(P\d+)&gt; ", admin.text) == [f"P{pid}" for pid in chosen]
+    assert 'href="/people?q=p&amp;category=2">Cancel' in admin.text
+    hidden = re.findall(r'type="hidden" name="(pid|q|category)" value="(\w+)"', admin.text)
+    assert hidden == [*(("pid", pid) for pid in chosen), ("q", "p"), ("category", "2")]
+    before = await hub.audited()
+    await admin.send("/people/remove", pid=chosen, q="p", category="2")
+    assert admin.goes_to == "/people?q=p&category=2&done=people-removed"
+    assert (await hub.audited())[len(before) :] == [
+        ("user admin", "person.remove", pid) for pid in chosen
+    ]
+    await admin.get(admin.goes_to)
+    assert "They were removed." in admin.text
+    assert shown_pids(admin.text) == ["11", "12"]
+
+
+async def test_people_whom_someone_else_has_removed_meanwhile_are_told_of(
+    hub: PageSite, admin: Photographer
+) -> None:
+    for pid in ("7", "8", "9"):
+        await add_person(hub, pid)
+    register = hub.services.people.register
+    await register.remove("8", by=COMMAND_LINE)
+    await admin.get("/people/remove?pid=7&pid=8&pid=9")
+    assert "Remove 2 people?" in admin.text
+    assert "1 of those you selected is no longer in the register." in admin.text
+    await register.remove("9", by=COMMAND_LINE)
+    await admin.send("/people/remove", pid=["7", "9"])
+    await admin.get(admin.goes_to)
+    assert "some of them already by someone else" in admin.text
+    assert await register.count() == 0
+    await admin.get("/people/remove?pid=7&pid=8")
+    assert admin.response.status_code == 404
+    await admin.send("/people/remove", pid=["7", "9"])
+    assert admin.response.status_code == 404
+
+
+async def test_nobody_and_more_than_a_page_cannot_be_removed_at_once(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await add_person(hub, name="Ann")
+    await add_person(hub, "8", name="Ben")
+    many = [str(number) for number in range(1, 32)]
+    for query in ("q=ann", "q=ann&" + "&".join(f"pid={pid}" for pid in many)):
+        await admin.get(f"/people/remove?{query}")
+        assert admin.response.status_code == 400
+        assert "Select 1 to 30 people." in admin.text
+        assert shown_pids(admin.text) == ["7"]
+    await admin.send("/people/remove", pid=many)
+    assert admin.response.status_code == 400
+    assert await hub.services.people.register.count() == 2
+
+
 # Beside what cameras said
 
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 from quart import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
 
-from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, HubError, Missing, NoSuchResource
 from hub.services.photos.photos import BadPhoto
 from hub.store.people.person_rows import Person, PersonChange
 from web import auth
@@ -25,6 +26,7 @@ from web.pages.people.form import (
     make_change,
     read_form,
 )
+from web.pages.people.people_list import ROWS_PER_PAGE, read_query
 from web.pages.people.photo_picker import (
     PictureSource,
     chosen_photo,
@@ -32,7 +34,7 @@ from web.pages.people.photo_picker import (
     read_source,
 )
 from web.pages.people.rows import photo_url
-from web.pages.people.views import check_pid
+from web.pages.people.views import check_pid, list_page
 from web.pages.shown.form_fields import describe_photo_error
 from web.pages.upload_errors import UPLOAD_ERRORS
 
@@ -87,6 +89,42 @@ async def _ask_to_remove(pid: str) -> Response:
 async def remove(pid: str) -> Response:
     await auth.services().people.register.remove(check_pid(pid), by=auth.actor())
     return redirect_to("/people?done=person-removed")
+
+
+def _read_pids(sent: MultiDict[str, str]) -> list[str]:
+    """Who was selected in the list. Raises BadParameter, NoSuchPath."""
+    pids = sent.getlist("pid")
+    if not 0 < len(pids) <= ROWS_PER_PAGE:
+        raise BadParameter(f"1 to {ROWS_PER_PAGE} people are expected", field="pid")
+    return [check_pid(pid) for pid in dict.fromkeys(pids)]
+
+
+async def _ask_to_remove_many() -> Response:
+    query = read_query(request.args)
+    try:
+        pids = _read_pids(request.args)
+    except BadParameter:
+        return await list_page(gettext("Select 1 to %(n)s people.") % {"n": ROWS_PER_PAGE})
+    found = await auth.services().people.register.names(pids)
+    people = [found[pid] for pid in pids if pid in found]
+    if not people:
+        raise Missing("person", pid=pids[0])
+    return await page(
+        "people/remove_many.html",
+        people=people,
+        gone=len(pids) - len(people),
+        fields=[*(("pid", one.pid) for one in people), *query.given.items()],
+        cancel=query.here(),
+    )
+
+
+@blueprint.post("/remove", role="people", confirm=_ask_to_remove_many)
+async def remove_many() -> Response:
+    form = await request.form
+    pids = _read_pids(form)
+    removed = await auth.services().people.register.remove_many(pids, by=auth.actor())
+    done = "people-removed" if len(removed) == len(pids) else "people-removed-but-gone"
+    return redirect_to(read_query(form).here(done=done))
 
 
 async def _save(person: Person | None, save: Save, done: str) -> Response:

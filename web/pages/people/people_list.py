@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from msgspec import Struct
-from quart import request
 
 from hub.store.people.groups import CameraGroup
 from hub.store.people.people import PersonFilter, SyncState
@@ -52,16 +52,25 @@ class PeopleQuery(Struct, frozen=True):
     def is_filtered(self) -> bool:
         return bool(self.word or self.category or self.group or self.state)
 
-    def url(self, path: str = "/people", **changed: str) -> str:
-        given = {
+    @property
+    def given(self) -> dict[str, str]:
+        """What the address of this page of the list says."""
+        values = {
             "q": self.word,
             "category": self.category,
             "group": self.group,
             "state": self.state,
-            "after": "",
-            **changed,
+            "after": self.after,
         }
-        return make_url(path, **given)
+        return {name: value for name, value in values.items() if value}
+
+    def url(self, path: str = "/people", **changed: str) -> str:
+        """The address of the list from its start, unless `changed` says another place."""
+        return make_url(path, **{**self.given, "after": "", **changed})
+
+    def here(self, path: str = "/people", **changed: str) -> str:
+        """The address of this page of the list."""
+        return self.url(path, after=self.after, **changed)
 
     def filter(self, *, sees_numbers: bool, state: str | None = None) -> PersonFilter:
         wanted = self.state if state is None else state
@@ -86,12 +95,12 @@ class PeopleList(Struct, frozen=True, kw_only=True):
     next: str
 
 
-def read_query() -> PeopleQuery:
-    args = request.args
-    category, group, state = args.get("category", ""), args.get("group", ""), args.get("state", "")
-    after = args.get("after", "")
+def read_query(sent: Mapping[str, str]) -> PeopleQuery:
+    """`sent`: an address or a form."""
+    category, group, state = sent.get("category", ""), sent.get("group", ""), sent.get("state", "")
+    after = sent.get("after", "")
     return PeopleQuery(
-        word=args.get("q", "").strip()[:_MAX_WORD_LENGTH],
+        word=sent.get("q", "").strip()[:_MAX_WORD_LENGTH],
         category=category if category in ("1", "2", "3", "4") else "",
         group=group if _NUMBER.fullmatch(group) else "",
         state=state if state in STATES else "",
@@ -112,7 +121,7 @@ async def people_list(query: PeopleQuery, *, sees_numbers: bool) -> PeopleList:
         rows=[person_row(person, groups) for person in found.items],
         found=next(link.count or 0 for link in states if link.chosen),
         states=states,
-        part=query.url("/people/table", after=query.after),
+        part=query.here("/people/table"),
         first=query.url() if query.after else "",
         next=query.url(after=found.next) if found.next else "",
     )

@@ -40,10 +40,17 @@ def check_pid(pid: str) -> str:
 
 @blueprint.get("", role="register")
 async def people() -> Response:
-    hub, query = auth.services(), read_query()
+    return await list_page()
+
+
+async def list_page(fault: str = "") -> Response:
+    """The page of the list that the address asks for."""
+    hub, query = auth.services(), read_query(request.args)
     sees_numbers = auth.reaches(auth.user(), "people")
     return await page(
         "people/people.html",
+        status=400 if fault else 200,
+        fault=fault,
         people=await people_list(query, sees_numbers=sees_numbers),
         query=query,
         categories=category_options(),
@@ -56,7 +63,8 @@ async def people() -> Response:
 
 @blueprint.get("/table", role="register")
 async def table() -> Response:
-    found = await people_list(read_query(), sees_numbers=auth.reaches(auth.user(), "people"))
+    sees_numbers = auth.reaches(auth.user(), "people")
+    found = await people_list(read_query(request.args), sees_numbers=sees_numbers)
     return await page("people/_people.html", people=found)
 
 
