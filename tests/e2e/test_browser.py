@@ -22,6 +22,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.conftest import MakeHub
+from tests.e2e.filled_site import ADMIN, FilledSite
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 from web.pages.help import PAGES as HELP_PAGES
 from web.pages.navigation import TREE
@@ -88,16 +89,25 @@ def _first_run(browser: Browser, hub: HubProcess) -> None:
     browser.wait_for_text("Connect cameras")
 
 
+_ASKING_COMES_FIRST = """
+const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
+return top(".pending") < top(".address");
+"""
+
+
 def test_from_the_first_run_to_a_picture_on_the_wall(
     browser: Browser, make_hub: MakeHub, tmp_path: Path
 ) -> None:
     hub = make_hub().start()
     _first_run(browser, hub)
     browser.wait_for_text("No cameras are asking to connect")
+    assert not browser.driver.execute_script(_ASKING_COMES_FIRST.replace(".pending", ".none-yet"))
     csv_file = tmp_path / "cameras.csv"
     with _simulated_camera(hub, "--write-csv", csv_file):
-        # The camera appears without a reload, and is accepted on the same page.
+        # The camera appears without a reload, before what was entered on it, and is accepted on the
+        # same page.
         browser.find(".pending")
+        assert browser.driver.execute_script(_ASKING_COMES_FIRST)
         with csv_file.open(encoding="utf-8", newline="") as file:
             camera = next(csv.DictReader(file))
         pending = f'.pending[data-key="{camera["sn"]}"]'
@@ -138,6 +148,19 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
         browser.wait_for_text("全部摄像机")
         assert browser.find("html").get_attribute("lang") == "zh-CN"
         assert browser.console_errors() == []
+
+
+def test_the_camera_that_asks_is_in_the_first_screen(
+    browser: Browser, filled_site: FilledSite
+) -> None:
+    browser.sign_in(filled_site.hub, ADMIN)
+    for width, height in ((1366, 768), (390, 844)):
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        browser.open(f"{filled_site.hub.url}/cameras/connect")
+        code = browser.find('.pending [name="code"]')
+        assert code.location["y"] + code.size["height"] < height
+        assert browser.driver.execute_script(_ASKING_COMES_FIRST)
 
 
 def _records_on_wall(browser: Browser) -> list[int]:
