@@ -130,6 +130,21 @@ def test_the_chart_zooms_by_dragging_and_by_keys(guard: Browser, filled_site: Fi
     assert guard.console_errors() == []
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (1366, 768)])
+def test_the_first_results_are_in_the_first_screen(
+    guard: Browser, filled_site: FilledSite, language: str, width: int, height: int
+) -> None:
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    guard.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    cookie = {"name": "sitehub_language", "value": language, "path": "/"}
+    guard.driver.add_cookie(cookie)
+    for query in ("", "?kind=face", "?when=week&gender=male&gender=female"):
+        guard.open(f"{filled_site.hub.url}/search{query}")
+        assert guard.find("[data-chart]").is_displayed()
+        assert guard.find("#answer .card").location["y"] < 500, query
+
+
 def test_on_a_phone_a_search_leads_to_what_was_found(
     guard: Browser, filled_site: FilledSite
 ) -> None:

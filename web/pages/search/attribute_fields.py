@@ -14,6 +14,9 @@ from web.language import N_, gettext
 _TITLES = {"face": N_("Person"), "vehicle": N_("Vehicle")}
 #: Shown as boxes, of which several can be chosen; others as lists.
 _COLOURS = frozenset({"upper_colour", "lower_colour", "car_colour", "plate_colour"})
+#: By what people are looked for most: these come first, and the form folds all but so many.
+_FIRST = frozenset({"gender", "bag", "upper_colour", "helmet"})
+_MAX_FIRST = 4
 
 
 class Word(Struct, frozen=True):
@@ -26,24 +29,32 @@ class Word(Struct, frozen=True):
 
 
 class AttributeField(Struct, frozen=True):
-    """One attribute. `is_colour`: its words are boxes. `several`: more than one is chosen."""
+    """One attribute. `is_colour`: its words are boxes. `chosen`: how many words are."""
 
     key: str
     label: str
     words: list[Word]
     is_colour: bool
-    several: bool
+    chosen: int
 
 
 class AttributeGroup(Struct, frozen=True):
-    """The attributes of people, or of vehicles. `chosen`: how many words are."""
+    """The attributes of people, or of vehicles. `more`: those that are folded."""
 
     of: str
     title: str
     fields: list[AttributeField]
-    chosen: int
+    more: list[AttributeField]
     #: Why there are no more.
     note: str
+
+    @property
+    def chosen(self) -> int:
+        return sum(field.chosen for field in (*self.fields, *self.more))
+
+    @property
+    def is_more_chosen(self) -> bool:
+        return any(field.chosen for field in self.more)
 
 
 def attribute_groups(sent: dict[str, list[str]]) -> list[AttributeGroup]:
@@ -56,8 +67,9 @@ def attribute_groups(sent: dict[str, list[str]]) -> list[AttributeGroup]:
             for one in SEARCHABLE.values()
             if one.of == of and (one.edition <= latest or sent.get(one.key))
         ]
-        chosen = sum(word.chosen for field in fields for word in field.words)
-        groups.append(AttributeGroup(of, gettext(title), fields, chosen, _note(of, latest)))
+        fields.sort(key=lambda field: field.key not in _FIRST)
+        first, more = fields[:_MAX_FIRST], fields[_MAX_FIRST:]
+        groups.append(AttributeGroup(of, gettext(title), first, more, _note(of, latest)))
     return groups
 
 
@@ -88,7 +100,7 @@ def _field(attribute: Searchable, chosen: Sequence[str]) -> AttributeField:
         attribute.name.of(code),
         words,
         is_colour,
-        sum(word.chosen for word in words) > 1,
+        sum(word.chosen for word in words),
     )
 
 

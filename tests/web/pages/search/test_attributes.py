@@ -117,6 +117,31 @@ async def test_the_form_asks_for_what_a_camera_of_the_site_reports(
     assert "No camera of this site reports" not in guard.text
 
 
+async def test_four_attributes_of_people_come_first_and_the_others_are_folded(
+    site: PageSite, guard: Visitor
+) -> None:
+    await capable(site, "1", "3")
+    for query, is_open in (
+        ("", False),
+        ("?gender=male&upper_colour=red", False),
+        ("?mask=no", True),
+    ):
+        await ask(guard, query)
+        person = guard.text.partition("<summary>Person")[2].partition("<summary>Vehicle")[0]
+        first, _, others = person.partition("<summary>More attributes</summary>")
+        assert set(re.findall(r'name="(\w+)"', first)) == {
+            "gender",
+            "helmet",
+            "bag",
+            "upper_colour",
+        }
+        assert {"mask", "lower_colour", "umbrella"} <= set(re.findall(r'name="(\w+)"', others))
+        assert first.endswith('<details class="more" open>') == is_open
+    await capable(site, "1", "2")
+    await guard.get("/search")
+    assert "More attributes" not in guard.text
+
+
 async def test_what_is_asked_for_stays_in_the_form(site: PageSite, guard: Visitor) -> None:
     await ask(guard, "?upper_colour=red&upper_colour=pink&bag=none&bag=backpack&car_type=SUV")
     for key, word in (("upper_colour", "red"), ("upper_colour", "pink")):

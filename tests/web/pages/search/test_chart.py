@@ -57,7 +57,7 @@ async def test_a_day_is_counted_by_quarters_of_an_hour(site: PageSite, guard: Vi
     assert table(guard) == {"25 Nov 15:00 – 15:15": "1", "25 Nov 18:15 – 18:30": "2"}
     assert list(bars(guard)) == ["25 Nov 15:00 – 15:15: 1", "25 Nov 18:15 – 18:30: 2"]
     assert guard.text.count('class="bar-room"') == 96
-    assert "<strong>3 records</strong>" in guard.text
+    assert '<h2 id="found-title">3 records</h2>' in guard.text
     assert "at most 2 in one bar" in guard.text
     marks = re.findall(r"<span>(\d+ Nov [\d:]+)</span>", guard.text)
     assert marks == ["25 Nov 00:00", "25 Nov 12:00", "26 Nov 00:00"]
@@ -94,7 +94,7 @@ async def test_records_dated_in_the_future_are_told_where_no_bar_has_them(
         ahead = site.clock.ms + 8 * HOUR
         await site.add_record(detail=FaceDetail(name=name), occurred_at=ahead)
     await guard.get("/search")
-    assert "<strong>4 records</strong>" in guard.text
+    assert '<h2 id="found-title">4 records</h2>' in guard.text
     assert "3 records are dated in the future and not in the chart" in guard.text
     await guard.get("/search?name=ben")
     assert "1 record is dated in the future and not in the chart" in guard.text
@@ -117,7 +117,7 @@ async def test_a_count_that_is_not_exact_says_so(
 
     monkeypatch.setattr(site.services.records.histograms, "histogram", nearly)
     await guard.get("/search?when=today")
-    assert "<strong>about 10,000 records</strong>" in guard.text
+    assert '<h2 id="found-title">about 10,000 records</h2>' in guard.text
     heights = re.findall(r'class="bar" .*? height="(\d+)"', guard.text)
     assert heights == ["3", "100"]
 
