@@ -53,8 +53,8 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: Annotated[str, "Address of dashboard, uploads and integrator API", FILE_ONLY] = "0.0.0.0"
-    port: Annotated[Port, "Port of dashboard, uploads and integrator API", FILE_ONLY] = 8443
+    bind: Annotated[str, "Address of dashboard, uploads and API", FILE_ONLY] = "0.0.0.0"
+    port: Annotated[Port, "Port of dashboard, uploads and API", FILE_ONLY] = 8443
     tls: Annotated[bool, "Whether this port uses TLS (HTTPS)", FILE_ONLY] = True
     prefix: Annotated[
         str,
@@ -89,7 +89,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 60
     max_connections: Annotated[
         MaxConnections,
-        "Maximum number of connections; at a full port the busiest address gives way",
+        "Maximum number of connections; when all are taken, the address with the most loses one",
     ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
@@ -97,8 +97,8 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: Annotated[str, "Address of the device WebSocket", FILE_ONLY] = "0.0.0.0"
-    port: Annotated[Port, "Port of the device WebSocket", FILE_ONLY] = 8444
+    bind: Annotated[str, "Address of the cameras' WebSocket", FILE_ONLY] = "0.0.0.0"
+    port: Annotated[Port, "Port of the cameras' WebSocket", FILE_ONLY] = 8444
     tls: Annotated[bool, "Whether this port uses TLS (wss://)", FILE_ONLY] = True
     legacy_ciphers: Annotated[
         bool, "Whether old cameras may use cipher suites with CBC or RSA key exchange", AT_ONCE
@@ -106,32 +106,33 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     heartbeat_interval: Annotated[
         int,
         Meta(ge=1, le=3600),
-        "Heartbeat interval in seconds; a device is offline after 2.5 intervals without a frame",
+        "Heartbeat interval in seconds; a camera is offline after 2.5 intervals without a message",
     ] = 30
     token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds until a token expires", AT_ONCE] = (
         3600
     )
     clock_skew: Annotated[
-        int, Meta(ge=1, le=86_400), "Seconds that a device's clock may be off", AT_ONCE
+        int, Meta(ge=1, le=86_400), "Seconds that a camera's clock may be off", AT_ONCE
     ] = 300
     init_uri: Annotated[
         str, Meta(pattern="^/", max_length=200), "Command with the initial parameters"
     ] = "/device/param_set"
     require_did: Annotated[
         Literal["auto", "always", "never"],
-        "Whether a connect must contain the did; auto: if the device could learn it",
+        "Whether cameras must send their device ID to connect; auto: only those that can store one",
         AT_ONCE,
     ] = "auto"
     http_auth: Annotated[
         Literal["token", "token-or-address"],
-        "Whether the address of an online device replaces a missing token",
+        "Whether the address of an online camera replaces a missing token",
     ] = "token"
     any_origin: Annotated[
-        bool, "Whether web pages of other sites may open the device WebSocket (header Origin)"
+        bool, "Whether web pages of other sites may open the cameras' WebSocket (header Origin)"
     ] = False
     unsigned: Annotated[
         Literal["refuse", "ask"],
-        "What to do with cameras that connect without a signature; ask: somebody may approve them",
+        "What to do with cameras that connect without a signature; ask: an administrator may "
+        "approve them",
         AT_ONCE,
     ] = "refuse"
     unsigned_networks: Annotated[
@@ -145,29 +146,31 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "refuse"
     max_connections: Annotated[
         MaxConnections,
-        "Maximum number of connections; at a full port the busiest address gives way",
+        "Maximum number of connections; when all are taken, the address with the most loses one",
     ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
     ] = 512
     max_waiting: Annotated[
-        int, Meta(ge=1, le=10_000), "Maximum number of devices that wait for enrolment"
+        int, Meta(ge=1, le=10_000), "Maximum number of cameras asking to connect"
     ] = 256
     first_message_seconds: Annotated[
-        float, Meta(ge=0.5, le=600), "Seconds from accepting a connection to its first frame"
+        float, Meta(ge=0.5, le=600), "Seconds from accepting a connection to its first message"
     ] = 10
-    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536), "Maximum size of a frame, in KB"] = 8192
+    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536), "Maximum size of a message, in KB"] = 8192
     max_first_frame_kb: Annotated[
-        Kilobytes, "Maximum size of a frame before a successful connect, in KB"
+        Kilobytes, "Maximum size of a message before a camera is connected, in KB"
     ] = 64
     message_budget_mb: Annotated[
-        int, Meta(ge=1, le=16384), "Maximum size of all long frames in progress, in MB", AT_ONCE
+        int, Meta(ge=1, le=16384), "Maximum size of all long messages in progress, in MB", AT_ONCE
     ] = 64
     max_depth: Annotated[
-        int, Meta(ge=4, le=512), "Maximum nesting depth of JSON in frames and request bodies"
+        int, Meta(ge=4, le=512), "Maximum nesting depth of JSON in messages and request bodies"
     ] = 64
     max_requests_per_second: Annotated[
-        int, Meta(ge=1, le=100_000), "Rate limit for one device, for WebSocket and HTTP each"
+        int,
+        Meta(ge=1, le=100_000),
+        "Maximum requests per second of one camera, for WebSocket and HTTP each",
     ] = 200
     plain_ws_port: Annotated[
         PortOrOff, "An additional WebSocket port without TLS; 0: none", FILE_ONLY
@@ -185,7 +188,9 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=36_500), "Days to keep records; older days are deleted", AT_ONCE
     ] = 30
     max_gb: Annotated[
-        Gigabytes, "GB beyond which the oldest day is deleted; 0: no limit", AT_ONCE
+        Gigabytes,
+        "Limit for pictures in GB; beyond it the oldest day is deleted; 0: no limit",
+        AT_ONCE,
     ] = 0
     min_free_gb: Annotated[
         Gigabytes, "GB to keep free on the disk, by deleting the oldest day", AT_ONCE
@@ -213,7 +218,9 @@ class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=23), "Hour of the nightly backup, in the site's time zone", AT_ONCE
     ] = 3
     max_gb: Annotated[
-        Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit", AT_ONCE
+        Gigabytes,
+        "Limit for backups in GB; beyond it the oldest one is deleted; 0: no limit",
+        AT_ONCE,
     ] = 0
     pictures: Annotated[
         bool, "Whether nightly backups include the pictures of the records", AT_ONCE
@@ -231,12 +238,12 @@ class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True):
         RaisedBy, "Which events raise an alarm where no alarm rule decides", AT_ONCE
     ] = "all"
     offline_minutes: Annotated[
-        int, Meta(ge=1, le=1440), "Minutes offline after which a device raises an alarm", AT_ONCE
+        int, Meta(ge=1, le=1440), "Minutes offline after which a camera raises an alarm", AT_ONCE
     ] = 5
     escalate_seconds: Annotated[
         int,
         Meta(ge=2, le=86_400),
-        "Seconds after which an alarm that nobody acknowledged is escalated",
+        "Seconds after which everyone is notified of an alarm that nobody acknowledged",
         AT_ONCE,
     ] = 120
     keep_days: Annotated[

@@ -66,7 +66,7 @@ CODES: dict[int, str] = {
     425: "client version too low",
     426: "no such resource",
     429: "too many requests",
-    502: "device refused or answered nonsense",
+    502: "device refused, or its answer could not be understood",
     503: "cannot store now",
     504: "device did not answer in time",
 }

@@ -242,7 +242,7 @@ class Reader(NatsConnection):
         try:
             return msgspec.json.decode(reply.data, type=kind)
         except msgspec.MsgspecError as error:
-            raise TryLater("what it answered makes no sense") from error
+            raise TryLater("its answer could not be understood") from error
 
     async def acknowledge(self, messages: Sequence[Received]) -> None:
         """Tell the streams that messages are stored. Raises TryLater."""

@@ -99,7 +99,7 @@ _SENTENCES: dict[RefusalCode, str] = {
     "other-path": "it does not use the address of the hub that was given to it alone",
     "still-online": "it is connected already, and that connection is alive",
     "not-proved": "it did not say who it is",
-    "changed-facts": "its device number or its code is not that of the camera that was approved",
+    "changed-facts": "its hardware number or its code is not that of the camera that was approved",
     "changed-mac": "its MAC is not that of the camera that was approved",
     "changed-address": "its address is not that of the camera that was approved",
 }

@@ -39,7 +39,7 @@ def _in_words(error: BaseException) -> Reason | None:
         case ConnectionResetError() | BrokenPipeError():
             return Reason("it closed the connection")
         case socket.gaierror():
-            return Reason("its name cannot be looked up")
+            return Reason("its host name could not be resolved")
         case OSError() if error.errno in _UNREACHABLE:
             return Reason("its address cannot be reached from this network")
         case OSError() if error.errno == errno.ETIMEDOUT:

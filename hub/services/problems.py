@@ -217,11 +217,11 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "camera-suspect": Problem(
         sentence=(
-            "%(camera)s cannot prove its identity, and %(reason)s. An administrator must look at "
-            "it."
+            "%(camera)s cannot prove its identity, and %(reason)s. An administrator must review "
+            "this."
         ),
         advice=(
-            "Open the camera's page, Service, and look at what differs. If somebody moved or "
+            "Open the camera's page, Service, and review the differences. If someone moved or "
             "replaced the camera, accept the change there. If not, find out what is connected at "
             "that address."
         ),
@@ -394,7 +394,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "changes-lost": Problem(
         sentence=(
-            "The database lost changes: those of people, cameras, alarms and held evidence since "
+            "The database lost changes: those of people, cameras, alarms and evidence since "
             "%(since)s may be missing."
         ),
         advice=(
@@ -402,7 +402,7 @@ PROBLEMS: dict[str, Problem] = {
             "some may have raised no alarm. Then acknowledge this on the Health page, or with "
             "sitehub doctor --accept-lost."
         ),
-        meaning="What people changed then is as it was before, and nothing else says so.",
+        meaning="What users changed then is as it was before, and nothing else shows this.",
         page=_AUDIT_LOG,
         alarm="major",
         topic="damaged data",
@@ -491,9 +491,10 @@ PROBLEMS: dict[str, Problem] = {
         topic="e-mails about alarms",
     ),
     "target-held": Problem(
-        sentence="Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s.",
+        sentence="Nothing is forwarded to %(targets)s until someone fixes it: %(reason)s.",
         advice=(
-            "Look at the target on the Forwarding page, mend what it says, and press Retry there."
+            "Open the target on the Forwarding page, fix the problem shown there, then press Retry "
+            "now."
         ),
         meaning=_NOT_FORWARDED,
         page=_FORWARDING,
@@ -502,8 +503,8 @@ PROBLEMS: dict[str, Problem] = {
     "target-waiting": Problem(
         sentence="Nothing could be forwarded to %(targets)s for an hour: %(reason)s.",
         advice=(
-            "Look at the target on the Forwarding page: it says what failed. Records are kept "
-            "until it works again, but not for ever. Tell whoever runs the other system or the "
+            "Open the target on the Forwarding page: it says what failed. Records are kept until "
+            "it works again, but not indefinitely. Tell whoever runs the other system or the "
             "network."
         ),
         meaning=_NOT_FORWARDED,
@@ -512,7 +513,8 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "target-gap": Problem(
         sentence=(
-            "Records were deleted before %(targets)s had them. The Forwarding page counts them."
+            "Records were deleted before %(targets)s received them. The Forwarding page counts "
+            "them."
         ),
         advice=(
             "The records are gone here, too. Tell whoever runs the other system, find out why it "
@@ -539,7 +541,9 @@ CHECKS: dict[str, Check] = {
     "hub": Check(name="Hub", meaning=_NO_WORK, is_technical=True),
     "service": Check(
         name="Service",
-        meaning="The hub may not start by itself after a power cut or a restart of this computer.",
+        meaning=(
+            "The hub may not start automatically after a power cut or a restart of this computer."
+        ),
     ),
     "settings": Check(
         name="Settings",

@@ -143,5 +143,5 @@ def describe(error: BaseException, folder: Path | None = None) -> Reason:
             return _SQLITE_REASONS[sqlite3.SQLITE_IOERR]
         why = Reason(error.strerror or str(error))
         return Reason("the disk cannot be written: %(why)s", {"why": why})
-    unexpected = Reason("an unexpected fault: %(why)s", {"why": str(error)})
+    unexpected = Reason("an unexpected error: %(why)s", {"why": str(error)})
     return _SQLITE_REASONS.get(primary_code(error), unexpected)

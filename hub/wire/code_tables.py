@@ -34,8 +34,8 @@ _CAMERA_EVENT_TYPES = {
     9: CodeName("Sudden loud noise", "音量陡升"),
     10: CodeName("Sudden silence", "环境噪声陡降"),
     11: CodeName("Person detected", "人形检测"),
-    12: CodeName("Listed person", "关注人员"),
-    13: CodeName("Post left", "离岗"),
+    12: CodeName("Person on a list", "名单人员"),
+    13: CodeName("Guard absent from post", "离岗"),
     14: CodeName("Body temperature", "体温检测"),
 }
 CAMERA_EVENT_TYPES = frozenset(_CAMERA_EVENT_TYPES)
@@ -43,7 +43,7 @@ CAMERA_EVENT_TYPES = frozenset(_CAMERA_EVENT_TYPES)
 #: All types of events: those of cameras, and those of boxes (D12).
 EVENT_TYPES: dict[int, CodeName] = _CAMERA_EVENT_TYPES | {
     16: CodeName("Fall", "跌倒"),
-    17: CodeName("Vital signs", "呼吸心跳"),
+    17: CodeName("Vital signs", "生命体征"),
     18: CodeName("Kitchen hygiene", "明厨亮灶"),
     19: CodeName("Behaviour", "行为"),
     20: CodeName("Non-motor vehicle", "非机动车"),

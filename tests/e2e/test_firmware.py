@@ -210,7 +210,7 @@ def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[st
     Select(browser.find('[name="first"]')).select_by_value(dids[1])
     browser.click("[data-select-all]")
     browser.click(".campaign-start .button-main")
-    browser.wait_for_text("the hub cannot put the old one back")
+    browser.wait_for_text("the hub cannot restore the old one")
     browser.click(".form .button-main")
     browser.wait_for_text("The campaign has started.")
     # From here on the page updates itself.

@@ -103,7 +103,7 @@ def test_a_camera_stops_although_the_browser_can_not_tell_it(
     wait_until(lambda: told(client) == ["right"])
     mouse.release().perform()
     wait_until(lambda: told(client) == ["right", "stop"])
-    browser.wait_for_text("It stops the camera by itself")
+    browser.wait_for_text("The camera is stopped automatically")
 
 
 def test_a_camera_stops_when_the_finger_leaves_the_button_or_another_one_comes(

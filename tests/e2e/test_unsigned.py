@@ -115,7 +115,9 @@ def test_a_camera_that_is_sent_to_another_address_comes_back_there(make_hub: Mak
         assert ada.send(page, **form) == 200
         assert "The hub is waiting" not in ada.page(page)
         assert ada.send(page, **form, confirmed="1") == 303
-        assert "The hub is waiting for the camera to come back by it." in ada.page(f"{page}/state")
+        assert "The hub is waiting for the camera to reconnect through it." in ada.page(
+            f"{page}/state"
+        )
         wait_until(lambda: "The camera is back" in ada.page(f"{page}/state"))
         wait_until(lambda: the_camera()["state"] == "online")
         assert (the_camera()["ip"], the_camera()["suspect"]) == ("127.0.0.77", None)

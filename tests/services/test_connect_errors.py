@@ -46,7 +46,7 @@ def test_a_certificate_that_is_not_trusted_tells_why() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "its name cannot be looked up"),
+        (socket.gaierror(-2, "Name or service not known"), "its host name could not be resolved"),
         (
             OSError(errno.EHOSTUNREACH, "No route to host"),
             "its address cannot be reached from this network",

@@ -7,8 +7,8 @@ from hub.wire import code_tables
 
 def test_2_4_has_fourteen_event_types_and_boxes_five_more_with_names_in_both_languages() -> None:
     assert list(code_tables.EVENT_TYPES) == [*range(1, 15), *range(16, 21)]
-    assert code_tables.event_name(12) == "Listed person"
-    assert code_tables.event_name(12, "zh") == "关注人员"
+    assert code_tables.event_name(12) == "Person on a list"
+    assert code_tables.event_name(12, "zh") == "名单人员"
     assert code_tables.event_name(15) == "type 15"
     assert code_tables.event_name(15, "zh") == "类型 15"
 

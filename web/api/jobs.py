@@ -193,7 +193,7 @@ REFUSED = Endpoint(
     method="GET",
     path=f"{_ONE}/refused",
     tag=TAG,
-    summary="The refused rows of an import as CSV, to mend and import again",
+    summary="The refused rows of an import as CSV, to correct and import again",
     description="The columns of the imported file, and `reason`.",
     media_type="text/csv",
     role="people",
@@ -234,7 +234,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
     async def cancel_job(call: Call[Nothing, Nothing]) -> JobFields:
         job, by = await job_of(call), call.caller.actor
         if job.created_by != by.who and not call.caller.may("admin"):
-            raise NotAllowed("only administrators cancel a job of somebody else")
+            raise NotAllowed("only administrators cancel a job of someone else")
         return job_fields(await jobs.cancel(job.id, by))
 
     async def get_refused(call: Call[Nothing, Nothing]) -> Response:

@@ -60,8 +60,8 @@ _ERROR_TEXTS = {
     503: _ErrorText(
         N_("Data cannot be saved at the moment"),
         N_(
-            "The disk is full or not responding. Free up some space; the hub then recovers by"
-            " itself."
+            "The disk is full or not responding. Free up some space; the hub then recovers "
+            "automatically."
         ),
     ),
 }

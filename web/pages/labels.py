@@ -62,8 +62,8 @@ DONE = {
     "search-removed": N_("The search was deleted."),
     "relay-on": N_("The camera confirmed it: the relay was switched on."),
     "relay-off": N_("The camera confirmed it: the relay was switched off."),
-    "relay-saved": N_("The relay was saved. Test it, so that the login is known to work."),
-    "relay-removed": N_("The relay was removed. The hub has forgotten its password."),
+    "relay-saved": N_("The relay was saved. Test it to make sure that the hub can log in."),
+    "relay-removed": N_("The relay was removed, and its password was deleted."),
     "target-added": N_("The target was added."),
     "target-changed": N_("The target was saved."),
     "target-removed": N_("The target was removed. Nothing more is sent to it."),
@@ -72,7 +72,7 @@ DONE = {
     "gaps-confirmed": N_("The gaps were confirmed."),
     "delivery-changed": N_("Saved. The next reports are sent at the time you chose."),
     "delivery-sent": N_("Yesterday's reports were sent."),
-    "hold-added": N_("These records are kept."),
+    "hold-added": N_("These records are now evidence."),
     "hold-changed": N_("The change was saved."),
     "hold-released": N_("The evidence was released."),
     "added": N_("The camera was added. It is accepted as soon as it connects."),
@@ -93,9 +93,10 @@ DONE = {
     "taken-over": N_("The change was accepted. The camera is checked when it connects again."),
     "dismissed": N_("The notice was dismissed. The approved address and MAC address still apply."),
     "address-given": N_(
-        "The camera took its secret address. It reconnects by it, usually within a minute."
+        "The camera accepted its secret address and will reconnect through it, usually within a "
+        "minute."
     ),
-    "address-withdrawn": N_("The camera may connect by any address of this hub again."),
+    "address-withdrawn": N_("The camera may connect through any address of this hub again."),
     "accepted-not-sent": N_(
         "The camera was accepted. Its initial parameters will be sent once it connects "
         "with a valid signature."
@@ -131,7 +132,7 @@ DONE = {
     "group-added": N_("The group was added."),
     "group-removed": N_("The group was removed."),
     "light-set": N_("The camera has changed its light."),
-    "preset-reached": N_("The camera turns to the preset."),
+    "preset-reached": N_("The camera is moving to the preset."),
     "preset-set": N_("The preset was saved on the camera."),
     "preset-deleted": N_("The preset was deleted from the camera."),
     "patrol-started": N_("The patrol has started."),
@@ -140,16 +141,16 @@ DONE = {
     "patrol-deleted": N_("The patrol was deleted."),
     "patrol-changed": N_("The patrol was changed."),
     "rebooting": N_("The camera is restarting. It should be back in a minute or two."),
-    "card-formatted": N_("The camera has formatted its card. It is empty."),
+    "card-formatted": N_("The storage card was formatted."),
     "removed": N_("The camera was removed. Its records are kept."),
     "removed-cleared": N_(
-        "The camera has deleted all its people and was removed. Its records are kept."
+        "All people were deleted from the camera, and the camera was removed. Its records are kept."
     ),
     "imported": N_("The cameras were added. Each is accepted as soon as it connects."),
     "site-key-removed": N_(
         "The site key was removed. Cameras without a key of their own can no longer connect."
     ),
-    "earlier-key-dropped": N_("The old key is no longer valid. The camera was disconnected."),
+    "earlier-key-dropped": N_("The old key was revoked. The camera was disconnected."),
     "init-taken": N_("The camera has applied its initial parameters."),
     "init-refused": N_("The camera rejected the initial parameters."),
     "init-silent": N_("The camera did not respond to the initial parameters."),
@@ -165,8 +166,8 @@ DONE = {
         "The release was removed, including the files that no other release uses."
     ),
     "campaign-started": N_(
-        "The campaign has started. Later cameras are told at once; others check for updates from "
-        "time to time, so this may take a while."
+        "The campaign has started. Cameras that wait for a notice are notified now. The others "
+        "check by themselves, which may take a while."
     ),
     "campaign-pause": N_("The campaign is paused."),
     "campaign-resume": N_("The campaign was resumed."),
@@ -214,24 +215,25 @@ WAITING = {
     ),
     "no-key": N_("There is no key to verify its signature with. Enter its key, or set a site key."),
     "disabled": N_("It is disabled. Enable it so that it can connect."),
-    "foreign-did": N_("It reports the wrong device ID (did). Correct it on the camera."),
+    "foreign-did": N_("It reports the wrong device ID. Correct it on the camera."),
     "unsigned": N_(
-        "It connects without a signature, as cameras of later editions do. Enter the code on its "
-        "label: it must be the one that the camera itself reports."
+        "It connects without a signature, as cameras with the protocol of 2025 or later do. Enter "
+        "the code on its label: it must be the one that the camera itself reports."
     ),
     "unsigned-off": N_(
-        "It connects without a signature. Cameras of later editions always do; on others, signing "
-        "is turned off. This site does not allow that. Turn on signing in its settings, or, if it "
-        "has no such setting, allow cameras without a signature in this hub's settings."
+        "It connects without a signature. Cameras with the protocol of 2025 or later always do; on "
+        "others, signing is turned off. This site does not allow that. Turn on signing in its "
+        "settings, or, if it has no such setting, allow cameras without a signature in this hub's "
+        "settings."
     ),
     "unsigned-network": N_(
         "It connects without a signature, and its address is not in the networks from which this "
         "site allows that. Move it to the cameras' network, or change the setting."
     ),
     "signature-dropped": N_(
-        "It used to sign its connection requests, and now something with its serial number "
-        "connects without a signature. This may be another device. If its firmware was changed, "
-        "remove the camera and accept it again."
+        "It used to sign its connection requests, and now a device with its serial number connects "
+        "without a signature. This may be a different device. If its firmware was changed, remove "
+        "the camera and accept it again."
     ),
     "label-mismatch": N_(
         "This code is not the one that the camera reports. Check every character, and whether "
@@ -242,16 +244,14 @@ WAITING = {
         "reset, withdraw its address under Service."
     ),
     "still-online": N_(
-        "Something else with this serial number tries to connect, while the camera is connected "
+        "Another device tries to connect with this serial number, while the camera is connected "
         "and answers."
     ),
-    "not-proved": N_("It did not report its code, device number and MAC address in time."),
-    "changed-facts": N_("Its code or its device number is not that of the approved camera."),
+    "not-proved": N_("It did not report its code, hardware number and MAC address in time."),
+    "changed-facts": N_("Its code or hardware number is not that of the approved camera."),
     "changed-mac": N_("Its MAC address is not that of the approved camera."),
-    "changed-address": N_("Its network address is not the approved one."),
-    "no-did": N_(
-        "It has no device ID (did) yet. One was sent to it, and it should reconnect shortly."
-    ),
+    "changed-address": N_("Its IP address is not the approved one."),
+    "no-did": N_("It has no device ID yet. One was sent to it, and it should reconnect shortly."),
     # D2 counts attempts of unknown devices by address, so other devices may cause the delay.
     "slowed": N_(
         "This camera, or an unknown one at the same address, keeps asking to connect without "
@@ -271,11 +271,11 @@ CHECKS: dict[RefusalCode, str] = {
     "clock-off": N_("Clock"),
     "replayed": N_("Clock"),
     "disabled": N_("Disabled"),
-    "foreign-did": N_("Device ID (did)"),
-    "no-did": N_("Device ID (did)"),
+    "foreign-did": N_("Device ID"),
+    "no-did": N_("Device ID"),
     "unsigned": N_("Signature"),
     "unsigned-off": N_("Signature"),
-    "unsigned-network": N_("Network address"),
+    "unsigned-network": N_("IP address"),
     "signature-dropped": N_("Signature"),
     "label-mismatch": N_("Security code"),
     "other-path": N_("Secret address"),
@@ -283,13 +283,13 @@ CHECKS: dict[RefusalCode, str] = {
     "not-proved": N_("Code and MAC address"),
     "changed-facts": N_("Security code"),
     "changed-mac": N_("MAC address"),
-    "changed-address": N_("Network address"),
+    "changed-address": N_("IP address"),
 }
 
 CSV_FIELDS = {
     "sn": N_("Serial number"),
     "code": N_("Security code"),
-    "did": N_("Device ID (did)"),
+    "did": N_("Device ID"),
     "name": N_("Camera name"),
     "key": N_("Public key"),
 }
@@ -502,7 +502,7 @@ def describe_field_error(error: HubError) -> str:
     if isinstance(error, AlreadyExists):
         taken = {
             "sn": gettext("There is already a camera with this serial number."),
-            "did": gettext("There is already a camera with this device ID (did)."),
+            "did": gettext("There is already a camera with this device ID."),
         }
         return taken.get(field, error.message)
     return _describe_wrong_field(field) or error.message
@@ -548,13 +548,11 @@ def _no_file_names() -> str:
 def _describe_wrong_field(field: str) -> str:
     wrong = {
         "sn": gettext("The serial number is missing or too long."),
-        "did": gettext(
-            "The device ID (did) must be a whole number from 1 to 18446744073709551615."
-        ),
+        "did": gettext("The device ID must be a whole number from 1 to 18446744073709551615."),
         "code": gettext("The security code is missing or too long."),
         "key": gettext(
-            "This is not an RSA public key. Enter it as PEM text that begins with "
-            "-----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----."
+            "This is not an RSA public key. Enter the text that begins with -----BEGIN PUBLIC "
+            "KEY----- or -----BEGIN CERTIFICATE-----."
         ),
         "name": gettext("The name is too long."),
     }

@@ -29,7 +29,7 @@ for _command in (*enrolment.COMMANDS, *csv_import.COMMANDS, trace):
 @click.option("--sn", required=True, help="The serial number that the camera connects with.")
 @click.option("--code", required=True, help="The security code on the camera.")
 @key_option(_KEY_HELP)
-@click.option("--did", help="The device number of the camera [default: the next free].")
+@click.option("--did", help="The device ID of the camera [default: the next free].")
 @click.option("--name", default="", help="The name on the pages, such as Gate or Lobby.")
 @click.option("--no-clock-check", is_flag=True, help="Accept it even if its clock is wrong.")
 @data_option()

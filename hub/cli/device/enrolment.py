@@ -57,7 +57,7 @@ def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
 @click.option("--code", required=True, help="The security code on the camera.")
 @key_option(_KEY_HELP)
 @click.option("--name", default="", help="The name on the pages, such as Gate or Lobby.")
-@click.option("--did", help="The device number of the camera [default: the next free].")
+@click.option("--did", help="The device ID of the camera [default: the next free].")
 @click.option("--replaces", metavar="DID", help="The broken camera that it replaces.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @data_option()

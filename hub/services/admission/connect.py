@@ -353,7 +353,7 @@ class Admission:
         )
         if self._guesses.held_back(guessed):
             with suppress(CannotStoreNow):
-                await self._audit.add(Actor("device port", address), "device.guessed", device.did)
+                await self._audit.add(Actor("camera port", address), "device.guessed", device.did)
 
     async def _issue(self, device: Device, param: ConnectParam, learnt: Saving | None) -> str:
         # Its time may be right, and the hub's clock behind.

@@ -314,7 +314,7 @@ class Backups:
                     is_of_database = isinstance(error, UnreadableDatabase)
                 except Exception as error:
                     log.exception("a backup failed")
-                    failure = because("an unexpected fault: %(why)s", why=str(error))
+                    failure = because("an unexpected error: %(why)s", why=str(error))
         seconds = time.monotonic() - began
         metrics.backup_seconds.set(seconds)
         if failure:

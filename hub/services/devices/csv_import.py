@@ -33,7 +33,7 @@ _REQUIRED = ("sn", "code")
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "sn": ("Serial number", "序列号", "serial", "serial no", "设备序列号"),
     "code": ("Security code", "安全码", "设备安全码"),
-    "did": ("Device ID", "设备编号", "device id (did)", "设备编号（did）", "设备ID"),
+    "did": ("Device ID", "设备编号", "device id (did)", "设备编号", "设备ID"),
     "name": (
         "Camera name",
         "摄像机名称",

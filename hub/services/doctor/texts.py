@@ -140,7 +140,7 @@ TEXTS: dict[str, Sentences] = {
     ),
     "certificate-bad": Sentences(
         "%(file)s contains no certificate.",
-        "Replace it with a PEM certificate.",
+        "Replace it with a certificate in PEM.",
     ),
     "certificate-unfit": Sentences(
         "The certificate %(file)s cannot be used with its key.",
@@ -155,7 +155,7 @@ TEXTS: dict[str, Sentences] = {
         "Restore this file from a backup now: later, backups have the damaged one.",
     ),
     # permissions
-    "permissions-ok": Sentences("The hub, and nobody else, can use all %(count)s files."),
+    "permissions-ok": Sentences("All %(count)s files are readable by the hub only."),
     "permissions-denied": Sentences(
         "No permission to read and write: %(files)s.",
         "Make the user that runs the hub the owner of the data directory.",
@@ -165,7 +165,7 @@ TEXTS: dict[str, Sentences] = {
         "Remove this permission, on Linux with chmod -R go= DIRECTORY.",
     ),
     "permissions-writable": Sentences(
-        "Everybody on this computer can replace files in: %(files)s.",
+        "Everyone on this computer can replace files in: %(files)s.",
         "Remove this permission, on Linux with chmod o-w DIRECTORY.",
     ),
     "permissions-owner": Sentences(

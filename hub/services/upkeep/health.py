@@ -49,12 +49,12 @@ _EXPIRY_NOTICE_DAYS = 14
 
 #: What is wrong with a camera without a signature.
 _SUSPICIONS: dict[Suspicion, Reason] = {
-    "address": Reason("it connected from another address"),
-    "mac": Reason("it connected with another MAC address"),
-    "facts": Reason("something else claimed to be it"),
+    "address": Reason("it connected from a different address"),
+    "mac": Reason("it connected with a different MAC address"),
+    "facts": Reason("another device claimed to be it"),
 }
-_TOKEN_COPIED = Reason("its token was used from another address")
-_ALSO_SUSPECT = Reason("they do not fit their approval")
+_TOKEN_COPIED = Reason("its token was used from a different address")
+_ALSO_SUSPECT = Reason("they do not match the approved details")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,7 +127,7 @@ async def test_a_device_that_stays_offline_raises_an_alarm(watched: Watched) -> 
 
 
 def suspect(did: str) -> HealthReason:
-    reason = "it connected from another address"
+    reason = "it connected from a different address"
     return HealthReason("camera-suspect", {"camera": f"Gate {did}", "reason": reason}, did=did)
 
 

@@ -134,7 +134,7 @@ async def test_a_target_whose_address_cannot_be_read_any_more_is_held_until_it_i
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
         await forwarding.hub.add_faces("a")
         await receiver.until(lambda: forwarding.targets.get(id).state == "held")
-        reason = "its address cannot be read any more: enter it again"
+        reason = "its address can no longer be read: enter it again"
         assert str(forwarding.targets.get(id).reason) == reason
         assert str((await forwarding.targets.test(id, by=COMMAND_LINE)).reason) == reason
         await forwarding.targets.change(id, TargetChange(url=SECRET_URL), by=COMMAND_LINE)

@@ -377,9 +377,10 @@ def test_a_camera_that_does_not_fit_its_approval_is_a_notice(parts: Parts) -> No
     assert (copied.did, copied.key) == ("3", "camera-suspect-3")
     assert copied.args == {
         "camera": "SN3",
-        "reason": Reason("its token was used from another address"),
+        "reason": Reason("its token was used from a different address"),
     }
-    assert moved.args == {"camera": "SN2", "reason": Reason("it connected from another address")}
+    reason = Reason("it connected from a different address")
+    assert moved.args == {"camera": "SN2", "reason": reason}
 
 
 def test_of_many_cameras_that_do_not_fit_the_last_ones_are_told_together(parts: Parts) -> None:
@@ -481,7 +482,7 @@ def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
     assert (parts.codes(), parts.faults()) == (["target-held"], [])
     assert (
         parts.sentence()
-        == "Nothing is forwarded to Doors until someone looks at it: it answered 410."
+        == "Nothing is forwarded to Doors until someone fixes it: it answered 410."
     )
 
 
@@ -498,7 +499,8 @@ def test_a_target_that_keeps_what_was_erased_is_told_by_itself(parts: Parts) -> 
 def test_records_that_a_target_will_never_get_are_a_notice(parts: Parts) -> None:
     parts.targets = [target("Doors", lost=3), target("Wall"), target("Centre", lost=4)]
     assert (parts.codes(), parts.faults()) == (["target-gap"], [])
-    found = "Records were deleted before Doors, Centre had them. The Forwarding page counts them."
+    deleted = "Records were deleted before Doors, Centre received them."
+    found = f"{deleted} The Forwarding page counts them."
     assert parts.sentence() == found
 
 

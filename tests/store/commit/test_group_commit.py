@@ -224,7 +224,7 @@ async def test_writes_are_refused_while_the_disk_does_not_answer(
 
 
 @pytest.mark.expects_error("a group could not be committed")
-@pytest.mark.expects_error("nothing can be stored now: an unexpected fault")
+@pytest.mark.expects_error("nothing can be stored now: an unexpected error")
 async def test_the_writer_survives_an_unexpected_error_of_a_group(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -751,12 +751,15 @@ async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
 async def test_a_guard_sees_which_camera_does_not_fit_its_approval(
     site: PageSite, guard: Visitor
 ) -> None:
-    args = {"camera": "Bay", "reason": "it connected from another address"}
+    args = {"camera": "Bay", "reason": "it connected from a different address"}
     seq = await site.add_record("hub", HubDetail("camera-suspect", "words", args), did="1")
     await site.add_record("hub", HubDetail("camera-suspect", "words", args), did="2")
     for path in ("/alarms", f"/alarms/{seq}"):
         await guard.get(path)
-        assert "Bay cannot prove its identity, and it connected from another address." in guard.text
+        assert (
+            "Bay cannot prove its identity, and it connected from a different address."
+            in guard.text
+        )
     assert [one.subject for one in site.services.alarms.raised.active()] == [
         "camera-suspect-1",
         "camera-suspect-2",

@@ -146,7 +146,7 @@ async def test_a_form_that_the_camera_does_not_take_keeps_what_was_entered(
     assert "A whole number from 0 to 8." in admin.text
     swapped = {"exposure_max": values["exposure_min"], "exposure_min": values["exposure_max"]}
     await admin.send("/cameras/1/device/image/exposure", **values | swapped)
-    assert "must not be shorter than the shortest one" in admin.text
+    assert "must not be faster than the fastest one" in admin.text
     assert SET_EXPOSURE.uri not in [uri for uri, _ in modern.asked]
     modern.outcome = DeviceAnswer(420, "no", None)
     await admin.send("/cameras/1/device/image/exposure", **values | {"back_light_level": "7"})

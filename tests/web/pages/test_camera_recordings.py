@@ -91,7 +91,7 @@ async def test_d12_a_camera_of_edition_3_has_days_to_open_although_it_counts_non
     await hub.services.cameras.capabilities.learn("1", lambda _: learnt, "upload")
     await viewer.get("/cameras/1/recordings?month=2026-10")
     assert ('href="/cameras/1/recordings/2026-10-03"' in viewer.text) is has_days
-    assert ("does not tell which days" in viewer.text) is has_days
+    assert ("does not report which days" in viewer.text) is has_days
     assert ("does not support this function" in viewer.text) is not has_days
 
 
@@ -381,7 +381,7 @@ async def test_a_formatted_card_is_empty(admin: Visitor, modern: SimulatedLink) 
     assert admin.goes_to == "/cameras/3/recordings?done=card-formatted"
     assert modern.asked[-1] == ("/storage/disk/format", {"video_sizeGB": 64})
     await admin.get(admin.goes_to)
-    assert "The camera has formatted its card." in admin.text
+    assert "The storage card was formatted." in admin.text
     assert await kinds() == 0
 
 

@@ -267,7 +267,7 @@ async def test_a_photo_of_nobody_is_said_to_be_so(
 ) -> None:
     answers(edition_3_camera, {"name": "", "jepg_url": ""})
     await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
-    assert "The camera knows nobody who looks like this." in guard.text
+    assert "No one on the camera looks like this." in guard.text
     assert [uri for uri, _ in edition_3_camera.asked] == ["/person/search_picture"]
 
 
@@ -293,7 +293,7 @@ async def test_a_simulated_camera_says_whom_the_photo_shows_that_it_was_given(
     for shown, is_found in ((face, True), (photo("PNG"), False)):
         await guard.send_photo("/cameras/2/search", shown, who="1", **FORM)
         assert ('href="/cameras/2/people/7"' in guard.text) is is_found
-        assert ("knows nobody who looks like this" in guard.text) is not is_found
+        assert ("No one on the camera looks like this" in guard.text) is not is_found
     # The hub makes the photo smaller before it sends it, so the bytes are others.
     (sent, _) = (param for uri, param in link.asked if uri == "/person/search_picture")
     assert sent["photo"] != encoded

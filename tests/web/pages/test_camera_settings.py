@@ -273,7 +273,7 @@ async def test_d12_what_the_camera_does_not_have_is_not_shown(
     capabilities = hub.services.cameras.capabilities
     await admin.get("/cameras/1/settings")
     assert 'name="record_face"' in admin.text
-    about_others = "Only cameras of the later editions have these settings."
+    about_others = "Only cameras with the protocol of 2025 or later have these settings."
     assert about_others in admin.text
     await capabilities.learn("1", lambda known: replace(known, face=1), "answer")
     await admin.get("/cameras/1/settings")

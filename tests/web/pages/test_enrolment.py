@@ -231,7 +231,7 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     await admin.send("/cameras/accept", **form, code=CODE, replaces="99")
     assert "The camera to be replaced does not exist" in admin.text
     await admin.send("/cameras/accept", **form, code=CODE, replaces="12", did="12")
-    assert "Leave the device ID (did) blank" in admin.text
+    assert "Leave the device ID blank" in admin.text
     await admin.send("/cameras/accept", **form, code=CODE, replaces="12")
     at = hub.clock.ms
     assert admin.goes_to == f"/cameras?done=accepted-taken&did=12&replaced={old}&since={at}"
@@ -588,7 +588,7 @@ async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, 
         "Same as in row 2: Serial number.",
         '<th scope="row" data-label="Row">4</th><td class="mono">B</td>',
         "The security code is missing",
-        "Already used by another camera: Device ID (did).",
+        "Already used by another camera: Device ID.",
         "There are more values than columns.",
     ):
         assert words in admin.text, words
@@ -606,7 +606,7 @@ async def test_a_did_that_was_just_taken_is_explained(
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import/add", CSV)
     assert admin.response.status_code == 400
-    assert "There is already a camera with this device ID (did)." in admin.text
+    assert "There is already a camera with this device ID." in admin.text
 
 
 @pytest.mark.parametrize("as_file", [True, False])

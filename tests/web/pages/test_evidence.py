@@ -42,7 +42,7 @@ async def keep(visitor: Visitor, **fields: str) -> None:
 
 async def test_a_guard_keeps_records_of_a_camera_and_a_time(site: PageSite, guard: Visitor) -> None:
     await guard.get("/search/kept")
-    assert "Nothing is kept yet" in guard.text
+    assert "No evidence yet" in guard.text
     # The clock of the test shows 20:00:00 at the site; each record is a second later.
     query = "did=1&kind=face&from=2026-11-25T20:00:02&to=2026-11-25T20:00:04"
     await guard.get(f"/search/kept/new?{query}")
@@ -86,13 +86,13 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
     assert (await viewer.get("/search/kept")).status_code == 403
     await site.services.records.holds.create([1], "Theft", None, by=Actor("user guard"))
     await viewer.get("/records/1")
-    assert "Kept: Theft, until released" in viewer.text
+    assert "Evidence: Theft, until released" in viewer.text
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"reason": " "}, "Say why the records are kept"),
+        ({"reason": " "}, "Enter the reason, in at most"),
         ({"until": "2026-11-24"}, "The last day must be today or later."),
         ({"until": "soon"}, "The last day must be today or later."),
         ({"until": "9999-12-30"}, "The last day must be"),
@@ -142,7 +142,7 @@ async def test_reason_and_end_are_changed(site: PageSite, guard: Visitor) -> Non
     await guard.get("/search/kept/1")
     assert 'value="2027-01-31"' in guard.text
     await guard.send("/search/kept/1/change", reason="", until="")
-    assert "Say why the records are kept" in guard.text
+    assert "Enter the reason, in at most" in guard.text
 
 
 async def test_an_export_tells_in_both_languages_who_kept_the_records(

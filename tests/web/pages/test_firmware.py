@@ -407,7 +407,7 @@ async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
     await admin.get(f"/cameras/firmware/releases/{release.id}/give")
     await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="3")
     assert admin.response.status_code == 200
-    for text in ("Roll out v2.0?", "Yard &lt;3&gt;", "the hub cannot put the old one back"):
+    for text in ("Roll out v2.0?", "Yard &lt;3&gt;", "the hub cannot restore the old one"):
         assert text in admin.text, text
     assert re.findall(r'name="(did|first|confirmed)" value="([^"]*)"', admin.text) == [
         *[("did", "1"), ("did", "3"), ("first", "3"), ("confirmed", "1")]
@@ -423,7 +423,7 @@ async def test_the_question_warns_if_the_cameras_speak_different_editions(
     for edition, warns in (("no", False), ("yes", True)):
         await admin.site.services.cameras.capabilities.override("3", "group:information", edition)
         await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="")
-        assert ("they speak different editions" in admin.text) == warns
+        assert ("their versions of the protocol differ" in admin.text) == warns
 
 
 async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(

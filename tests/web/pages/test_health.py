@@ -191,8 +191,8 @@ async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
     hub: PageSite,
 ) -> None:
     reasons = (
-        Reason("it connected from another address"),
-        Reason("something else claimed to be it"),
+        Reason("it connected from a different address"),
+        Reason("another device claimed to be it"),
     )
     hub.health_reasons = [
         HealthReason("camera-suspect", {"camera": f"Yard {did}", "reason": reason}, did=did)
@@ -206,7 +206,7 @@ async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
         assert f'href="/cameras/{did}/unsigned"' in visitor.text
     await visitor.send("/preferences", language="zh", next="/site/health")
     await visitor.get("/site")
-    assert "Yard 2 无法证明自己的身份：有其他设备冒充它。" in words(visitor.text)
+    assert "Yard 2 无法证明自己的身份：有其他设备自称是该摄像机。" in words(visitor.text)
 
 
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:

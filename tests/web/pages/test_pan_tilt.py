@@ -32,7 +32,7 @@ async def test_a_guard_turns_the_camera_while_a_button_is_held(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
     await guard.get(PAGE)
-    for text in ("Turn the camera", "Presets", "Gate", "/static/"):
+    for text in ("Move the camera", "Presets", "Gate", "/static/"):
         assert text in guard.text, text
     camera.asked.clear()
     held = {"direction": "left", "speed": "fast", "press": "abc1"}
@@ -100,7 +100,7 @@ async def test_a_patrol_is_made_started_and_stopped(guard: Visitor, camera: Simu
         ({"do": "set", "name": "  "}, "Enter a name"),
         ({"do": "set", "name": "x" * 65, "number": "3"}, "Enter a name"),
         ({"do": "set", "name": "Gate", "number": "1024"}, "Enter a number"),
-        ({"do": "add-node:0", "preset-0": "1", "stay-0": "soon"}, "Enter how long"),
+        ({"do": "add-node:0", "preset-0": "1", "stay-0": "soon"}, "Enter a dwell time"),
         ({"do": "format:1"}, "There is no such choice."),
         ({}, "There is no such choice."),
     ],
@@ -144,7 +144,7 @@ async def test_a_script_is_told_in_a_sentence_what_went_wrong(
     for _ in range(12):
         await guard.send(f"{PAGE}/move", part=True, direction="up")
     assert guard.response.status_code == 429
-    assert "too many requests" in guard.text
+    assert "Too many requests" in guard.text
 
 
 async def test_a_viewer_does_not_turn_cameras(viewer: Visitor, camera: SimulatedLink) -> None:
@@ -179,5 +179,5 @@ async def test_the_page_is_in_chinese(guard: Visitor, camera: SimulatedLink) -> 
     await guard.get(PAGE)
     await guard.send("/preferences", language="zh", next=PAGE)
     await guard.get(PAGE)
-    for text in ("转动摄像机", "预置位", "巡航", "停止"):
+    for text in ("云台控制", "预置位", "巡航", "停止"):
         assert text in guard.text, text

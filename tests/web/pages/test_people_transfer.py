@@ -61,7 +61,7 @@ async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Phot
         assert text in admin.text, text
     assert "Import 2 people" in admin.text
     await admin.get(f"{path}?only=refuse")
-    assert re.findall(r'<td class="mono" data-label="Line">(\d+)', admin.text) == ["3"]
+    assert re.findall(r'<td class="mono" data-label="Row">(\d+)', admin.text) == ["3"]
     assert await hub.services.people.register.count() == 1
 
 
@@ -87,7 +87,7 @@ async def test_an_import_is_a_job_whose_refused_lines_can_be_mended(
     job = admin.goes_to
     await running.services.jobs.wait(int(job.rpartition("/")[2]))
     await admin.get(job)
-    for text in ("Completed", "Line 3", "Age: this value is not allowed", f"{job}/refused.csv"):
+    for text in ("Completed", "Row 3", "Age: this value is not allowed", f"{job}/refused.csv"):
         assert text in admin.text, text
     # Also on a page that was opened before the end.
     await admin.get(f"{job}/state", X_Part="1")
@@ -136,7 +136,7 @@ async def test_the_preview_names_people_whose_rows_have_no_name(
     ("data", "says"),
     [
         (b"", "Choose a table"),
-        (b"colour\nred\n", "The first line must name the columns"),
+        (b"colour\nred\n", "The first row must name the columns"),
         (b"name,name\na,b\n", "two columns for Name"),
         (b"\xff\xff\xff", "neither UTF-8 nor GB18030"),
         (archive(**{"../x_jpg": b"x"}), "points to another folder"),

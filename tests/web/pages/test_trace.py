@@ -104,7 +104,7 @@ def open_ring(hub: PageSite) -> Any:
 
 async def test_an_empty_trace_says_so(admin: Photographer) -> None:
     await admin.get("/cameras/1/trace")
-    assert "No frames since the hub was started" in admin.text
+    assert "No messages since the hub was started" in admin.text
     assert 'data-after="0"' in admin.text
 
 

@@ -39,7 +39,7 @@ async def test_the_page_says_what_it_cannot_prove_and_what_it_is_held_to(
     assert "cannot prove its identity" in admin.text
     assert "/cameras/1/unsigned" in admin.text
     await admin.get("/cameras/1/unsigned")
-    for text in ("VLAN", "port isolation", ADDRESS, MAC, "3001", "Give it a secret address"):
+    for text in ("VLAN", "port isolation", ADDRESS, MAC, "3001", "Send a secret address"):
         assert text in admin.text, text
     await admin.send("/preferences", language="zh", next="/cameras/1/unsigned")
     await admin.get("/cameras/1/unsigned")
@@ -75,7 +75,7 @@ async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
     await enrol(hub)
     await hub.services.cameras.devices.change("1", MARK)
     await admin.get("/cameras/1")
-    assert "does not fit its approval" in admin.text
+    assert "does not match the approved details" in admin.text
     await admin.get("/cameras/1/unsigned")
     assert "192.168.1.99" in admin.text
     other = {"address": "192.168.1.98", "mac": MAC}
@@ -114,7 +114,7 @@ async def test_a_secret_address_is_sent_after_asking_once_and_one_at_a_time(
     assert uri == "/net/advanced/server_set_param"
     assert hub.services.cameras.devices.get("1").path_state == "sent"
     await admin.get("/cameras/1/unsigned")
-    assert "has not come back by it yet" in admin.text
+    assert "has not reconnected through it yet" in admin.text
     assert (await admin.send("/cameras/2/unsigned/address", confirmed="1")).status_code == 409
     assert "Yard was sent its secret address" in admin.text
     await admin.send("/cameras/1/unsigned/withdraw")
@@ -193,7 +193,7 @@ async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
     await admin.get("/cameras")
     for text in ("What a camera without a signature cannot prove", "VLAN"):
         assert text in admin.text, text
-    assert "Public key (PEM)" not in admin.text
+    assert "Public key" not in admin.text
 
 
 async def test_a_wrong_code_is_refused_for_itself_and_not_for_the_missing_signature(

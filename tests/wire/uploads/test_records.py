@@ -64,7 +64,7 @@ COMMON = {
         (
             "event",
             EventDetail(type=12, data=Raw(b'{"a":1}'), name="张三"),
-            {"type": 12, "type_name": "Listed person", "data": {"a": 1}, "name": "张三"},
+            {"type": 12, "type_name": "Person on a list", "data": {"a": 1}, "name": "张三"},
         ),
         ("event", EventDetail(type=99), {"type": 99, "type_name": "type 99", "data": {}}),
         ("vehicle", VehicleDetail(), {"plate": {}, "vehicle": {}}),

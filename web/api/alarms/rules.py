@@ -159,19 +159,19 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
         show=_list_fields,
         read="guard",
     )
-    calls.list("The watch lists of plates", PlateLists, lists.list)
+    calls.list("The plate lists", PlateLists, lists.list)
     calls.add(
-        "Add a watch list of plates",
+        "Add a plate list",
         _BODY,
         lambda call: lists.add(call.body.wanted(), call.caller.actor),
         description=f"At most {MAX_LISTS}. {_COMPARED}",
         max_body_bytes=_MAX_BODY_BYTES,
         max_fields=_MAX_FIELDS,
     )
-    calls.one("One watch list")
+    calls.one("One plate list")
     calls.change(
         "PUT",
-        "Replace a watch list",
+        "Replace a plate list",
         _BODY,
         lambda call: lists.change(id_of(call, "plate_list"), call.body.wanted(), call.caller.actor),
         description=_COMPARED,
@@ -179,9 +179,9 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
         max_fields=_MAX_FIELDS,
     )
     calls.remove(
-        "Remove a watch list",
+        "Remove a plate list",
         lambda gone, by: lists.remove(gone.id, by),
-        description="Answers with the list as it was. Alarms that it raised stay.",
+        description="Returns the removed list. Alarms that it raised stay.",
     )
 
 

@@ -61,6 +61,23 @@ from web.http.hosts import address_of
 _QUERY_ROLE: Right = "guard"
 _CHANGE_ROLE: Right = "admin"
 
+#: What each command does, by its name.
+_TITLES = {
+    "set_face": "Set the face parameters",
+    "set_recording": "Set the recording parameters",
+    "record_by_month": "List the days of a month with recordings",
+    "record_list": "List recordings",
+    "reboot": "Restart",
+    "face_history": "List captured faces",
+    "person_history": "List captured bodies",
+    "person_add": "Add a person",
+    "person_list": "List people",
+    "person_query": "Find people",
+    "person_delete": "Delete a person",
+    "person_search": "Search by photo",
+    "file_read": "Read a file",
+}
+
 _PATH_PREFIX, _PATH_SUFFIX = f"{PREFIX}/devices/", "/commands"
 
 
@@ -86,6 +103,12 @@ class _CommandBody(Struct, forbid_unknown_fields=True):
     param: Raw
 
 
+def title_of(command: Command[Any, Any]) -> str:
+    """What `command` does, with its section of the protocol if that has one for it."""
+    title = _TITLES[command.name]
+    return f"{title}." if command is FILE_READ else f"{title} ({command.section})."
+
+
 def _body_of(command: Command[Any, Any]) -> type[Struct]:
     """The type of the body that sends `command`."""
     return msgspec.defstruct(
@@ -93,7 +116,7 @@ def _body_of(command: Command[Any, Any]) -> type[Struct]:
         [("param", command.param)],
         tag_field="uri",
         tag=command.uri,
-        namespace={"__doc__": f"{command.section}: {command.name.replace('_', ' ')}."},
+        namespace={"__doc__": title_of(command)},
     )
 
 

@@ -168,5 +168,5 @@ def add_devices(routes: Routes, services: Services) -> None:
     calls.remove(
         "Remove a device",
         remove_device,
-        description="Answers with the device as it was. Its records are kept.",
+        description="Returns the removed device. Its records are kept.",
     )

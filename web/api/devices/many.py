@@ -20,6 +20,7 @@ from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import Percent
 from hub.wire.commands.params import check_changes, check_param, encode_param
 from hub.wire.times import parse_rfc3339
+from web.api.devices.commands import title_of
 from web.api.endpoint import PREFIX, Did, Endpoint, Seq, Text
 from web.api.jobs import JOB_EXAMPLE, TAG, JobFields, job_fields
 from web.api.people.people import Photo, decoded_photo
@@ -69,7 +70,7 @@ def _body_of(command: Command[Any, Any]) -> type[Struct]:
         tag=command.uri,
         frozen=True,
         forbid_unknown_fields=True,
-        namespace={"__doc__": f"{command.section}: {command.name.replace('_', ' ')}."},
+        namespace={"__doc__": title_of(command)},
     )
 
 

@@ -42,7 +42,7 @@ class OutageAnswer(Struct, frozen=True, rename={"from_": "from"}):
         Meta(
             description=(
                 "lost: it did not connect; refused: it tried, and was not let in; disabled: "
-                "somebody had disabled it; new: it had never been connected. The last two do not "
+                "someone had disabled it; new: it had never been connected. The last two do not "
                 "count as outages"
             )
         ),

@@ -119,7 +119,7 @@ REMOVE = Endpoint(
     path=_PATH,
     tag=_TAG,
     summary="Remove the door or relay of a device, with its password",
-    description="Answers with the relay as it was.",
+    description="Returns the removed relay.",
     answer_example=_ANSWER,
 )
 SWITCH = Endpoint(

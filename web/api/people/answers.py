@@ -74,7 +74,7 @@ DeviceState = Annotated[
     Meta(
         description=(
             "new: not looked at yet; undecided: it holds unknown people, and nothing on it is "
-            "changed until somebody decides; alone: left alone"
+            "changed until someone decides; alone: not synced"
         )
     ),
 ]

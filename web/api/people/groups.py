@@ -71,7 +71,7 @@ def add_groups(routes: Routes, services: Services) -> None:
         "Remove a group",
         lambda group, by: groups.remove(group.id, by=by),
         description=(
-            "Answers with the group as it was. Its cameras stay; people who were in no other group "
-            "are on no camera then."
+            "Returns the removed group. Its cameras stay; people who were in no other group are on "
+            "no camera then."
         ),
     )

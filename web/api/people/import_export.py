@@ -166,7 +166,7 @@ EXPORT = Endpoint(
     method="GET",
     path=f"{PREFIX}/people/export",
     tag=TAG,
-    summary="Everybody, as a ZIP with CSV and photos, as an import reads it",
+    summary="Everyone, as a ZIP with CSV and photos, as an import reads it",
     description=(
         "Personal numbers are in full: for administrators, the role `people` and API keys that "
         "may write. The audit log notes each export."

@@ -176,9 +176,9 @@ ADD = Endpoint(
     tag=TAG,
     summary="Add a person",
     description=(
-        "The hub puts the person on the cameras by itself. The photo becomes an upright JPEG of at "
-        f"most 640 pixels and 200 KB; a file of more than {MAX_FILE_MB} MB is refused. An existing "
-        "`pid` is refused (409)."
+        "The hub puts the person on the cameras automatically. The photo becomes an upright JPEG "
+        f"of at most 640 pixels and 200 KB; a file of more than {MAX_FILE_MB} MB is refused. An "
+        "existing `pid` is refused (409)."
     ),
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=NewPersonBody(name="王芳", gender=2, birth_year=1990, category=1),
@@ -209,7 +209,7 @@ CHANGE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="Change a person",
-    description="Answers with no personal number in full.",
+    description="The answer has no personal number in full.",
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=PersonBody(category=2, note="Lost the badge"),
     answer_example=_EXAMPLE,
@@ -221,7 +221,7 @@ REMOVE = Endpoint(
     tag=TAG,
     summary="Remove a person",
     description=(
-        "Answers with the person as it was. Cameras delete it as soon as they can; records of it "
+        "Returns the removed person. Cameras delete the person as soon as they can; their records "
         "stay."
     ),
     answer_example=_EXAMPLE,

@@ -107,7 +107,7 @@ PERSON = Endpoint(
     description=(
         "A camera that did not take a person is tried again after 5 s, 15 s, 1 min, 5 min, then "
         "every 15 min, and when it connects. What it refused is `failed` until the person or the "
-        "camera's firmware changes, or somebody says `retry`. Cameras that are left alone are left "
+        "camera's firmware changes, or someone calls `retry`. Cameras that are not synced are left "
         "out."
     ),
     answer_example=PersonSync([PersonOnDevice("12", "failed", 420, "no face was found")]),
@@ -140,7 +140,7 @@ COMPARE = Endpoint(
     summary="Compare the people on a camera with the register",
     description=(
         "Answers with a job, whose item tells what was found. What is missing or differs is "
-        "repaired by itself; photos cannot be compared. Each camera is compared once a night."
+        "repaired automatically; photos cannot be compared. Each camera is compared once a night."
     ),
     answer_example=_job_example("compare"),
     refusals=(DeviceOffline,),
@@ -164,7 +164,7 @@ REMOVE_UNKNOWN = Endpoint(
     path=f"{_DEVICE}/remove-unknown",
     tag=TAG,
     summary="Delete the people on a camera that the register does not have",
-    description="Answers with a job. The hub keeps the camera in step afterwards.",
+    description="Answers with a job. Afterwards the hub keeps the camera in sync.",
     answer_example=_job_example("remove-unknown"),
     refusals=(DeviceOffline,),
 )
@@ -172,7 +172,7 @@ LEAVE_ALONE = Endpoint(
     method="POST",
     path=f"{_DEVICE}/leave-alone",
     tag=TAG,
-    summary="Change nothing on a camera any more",
+    summary="Stop syncing the people on a camera",
     description="The hub then neither adds nor removes people there, until `manage` is called.",
     answer_example=Decision("12", "alone"),
 )
@@ -180,8 +180,8 @@ MANAGE = Endpoint(
     method="POST",
     path=f"{_DEVICE}/manage",
     tag=TAG,
-    summary="Keep a camera in step again that was left alone",
-    description="It is looked at as a new one: with unknown people on it, it becomes undecided.",
+    summary="Resume syncing the people on a camera",
+    description="It is treated as a new one: with unknown people on it, it becomes undecided.",
     answer_example=Decision("12", "new"),
 )
 

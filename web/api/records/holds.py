@@ -38,7 +38,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     id: int
     source: Annotated[str, Meta(description="what made it: `person`")]
     reason: str
-    until: Annotated[Time | None, Meta(description="null: until somebody releases it")]
+    until: Annotated[Time | None, Meta(description="null: until someone releases it")]
     created_by: Annotated[str, Meta(description="`user NAME`, `key APPID` or `command line`")]
     created_at: Time
     ended_by: Annotated[
@@ -90,7 +90,7 @@ class SelectionBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewHoldBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: Reason
-    until: Annotated[Text | None, Meta(description="when it ends by itself, in RFC 3339")] = None
+    until: Annotated[Text | None, Meta(description="when it ends, in RFC 3339")] = None
     seqs: list[Seq] = []
     select: SelectionBody | None = None
 

@@ -30,7 +30,7 @@ _Ca = Annotated[
     str,
     Meta(
         max_length=MAX_CA_LENGTH,
-        description="PEM of the authority of its certificate; empty: one that this computer knows",
+        description="PEM of the authority of its certificate; empty: one that this computer trusts",
     ),
 ]
 _User = Annotated[str, Meta(max_length=200, description="NATS, MQTT, mail: what this hub is to it")]
@@ -88,7 +88,7 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     alarms: _Alarms = True
     pictures: _Pictures = "none"
     hub: Annotated[
-        Text, Meta(description="what it calls this hub; empty: made of the site's name")
+        Text, Meta(description="what it calls this hub; empty: derived from the site's name")
     ] = ""
     partition: Annotated[
         Integer | None,

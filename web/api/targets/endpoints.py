@@ -79,7 +79,7 @@ TEST = Endpoint(
     method="POST",
     path=f"{PATH}/test",
     tag=TAG,
-    summary="Send a message that says nothing",
+    summary="Send a test message",
     answer_example=_DELIVERY,
 )
 RETRY = Endpoint(
@@ -110,7 +110,7 @@ PARKED = Endpoint(
     method="GET",
     path=f"{PATH}/parked",
     tag=TAG,
-    summary="Records, alarms and gaps that a target refused for ever",
+    summary="Records, alarms and gaps that a target refused permanently",
     answer_example=Parked(
         [ParkedAnswer(EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]
     ),
@@ -127,6 +127,6 @@ CONFIRM_GAPS = Endpoint(
     method="POST",
     path=f"{PATH}/gaps/confirm",
     tag=TAG,
-    summary="Note that the gaps of a target are known",
+    summary="Confirm the gaps of a target",
     answer_example=EXAMPLE,
 )

@@ -114,7 +114,7 @@ def add_targets(routes: Routes, services: Services) -> None:
     calls.remove(
         "Remove a target",
         lambda gone, by: targets.remove(gone.target.id, by=by),
-        description="Answers with the target as it was.",
+        description="Returns the removed target.",
         right="targets",
     )
     routes.add(TEST, test_target)

@@ -23,7 +23,7 @@ _PARTS = {
     "people_update": N_("Changing a person on the camera"),
     "firmware_steps": N_("Firmware updates"),
     "group:information": N_("Reports about itself"),
-    "group:people": N_("Clearing all people and searching by picture"),
+    "group:people": N_("Clearing all people and searching by photo"),
     "group:media": N_("Video and audio settings"),
     "group:image": N_("Image settings"),
     "group:network": N_("Network settings"),
@@ -34,14 +34,14 @@ _EDITIONS = {"1": N_("as of 2024"), "2": N_("as of 2025"), "3": N_("as of 2026")
 _YES_OR_NO = {"yes": N_("Yes"), "no": N_("No")}
 _VALUES = {
     "connect": {
-        "did": N_("signed, with its device ID (did)"),
+        "did": N_("signed, with its device ID"),
         "signed": N_("signed"),
         "unsigned": N_("without a signature"),
     },
     "face": _EDITIONS,
     "recording": _EDITIONS,
     "uploads": _EDITIONS,
-    "firmware_steps": {"1": N_("asks for them by itself"), "2": N_("waits to be told")},
+    "firmware_steps": {"1": N_("checks for them itself"), "2": N_("waits for a notice")},
 }
 _SOURCES = {
     "connect": N_("from its connection request"),

@@ -70,7 +70,7 @@ TABS = (
             CameraEntry("/device/image", N_("Image"), "admin", "image", waits=True),
             CameraEntry("/device/masks", N_("Privacy masks"), "admin", "image", waits=True),
             CameraEntry("/device/media", N_("Video and audio"), "admin", "media", waits=True),
-            CameraEntry("/device/address", N_("Network address"), "admin", "network", waits=True),
+            CameraEntry("/device/address", N_("IP address"), "admin", "network", waits=True),
             CameraEntry("/relay/settings", N_("Door or relay"), "admin", also=("/relay/remove",)),
         ),
     ),

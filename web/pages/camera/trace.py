@@ -31,9 +31,9 @@ _FRAME_TITLES = {
     ("answer", "in"): N_("Camera response"),
     ("answer", "out"): N_("Hub response"),
     ("upload", "in"): N_("Camera upload"),
-    ("bad", "in"): N_("Invalid frame from the camera"),
-    ("part", "in"): N_("Long frame from the camera (start only)"),
-    ("part", "out"): N_("Long frame from the hub (start only)"),
+    ("bad", "in"): N_("Invalid message from the camera"),
+    ("part", "in"): N_("Long message from the camera (start only)"),
+    ("part", "out"): N_("Long message from the hub (start only)"),
     ("ended", "in"): N_("Connection closed"),
 }
 

@@ -73,12 +73,12 @@ async def give(did: int) -> Response:
         )
     except AnotherIsMoving as moving:
         text = gettext(
-            "%(name)s was sent its secret address and has not come back by it yet. Wait for it, or "
-            "withdraw its address."
+            "%(name)s was sent its secret address and has not reconnected through it yet. Wait for "
+            "it, or withdraw its address."
         )
         return await _address_page(device, text % {"name": moving.name}, moving)
     except BadParameter as bad:
-        text = gettext("The camera does not say by which address it reaches this hub.")
+        text = gettext("The camera does not report through which address it reaches this hub.")
         return await _address_page(device, text, bad)
     if error is not None:
         return await _address_page(device, describe_change_error(error), error)
@@ -94,7 +94,7 @@ async def withdraw(did: int) -> Response:
 
 
 def _changed_meanwhile() -> str:
-    return gettext("What differs has changed meanwhile. Look at it again.")
+    return gettext("The differences have changed in the meantime. Review them again.")
 
 
 async def _unsigned_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:

@@ -171,7 +171,7 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         fault = gettext("The camera to be replaced does not exist.")
     if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
         fault = gettext(
-            "Leave the device ID (did) blank: the camera takes over the ID of the one it replaces."
+            "Leave the device ID blank: the camera takes over the ID of the one it replaces."
         )
     if isinstance(error, WrongSignature | DeviceNonsense):
         # That it has no signature is said above the form, and is not why the code is refused.

@@ -32,9 +32,9 @@ class HubAddress(Struct, frozen=True):
 
 
 _PORT_LABELS = {
-    "devices": N_("Device connection (WebSocket)"),
+    "devices": N_("Camera connection (WebSocket)"),
     "web": N_("Pictures and events (HTTP)"),
-    "devices-plain": N_("Device connection without TLS"),
+    "devices-plain": N_("Camera connection without TLS"),
     "web-plain": N_("Pictures and events without TLS"),
 }
 

@@ -116,7 +116,10 @@ async def _own(me: User, id: int) -> Hold:
     hold = await auth.services().records.holds.get(id)
     if not may_change(me, hold):
         raise Forbidden(
-            gettext("Only the guard who keeps these records, or an administrator, may do that.")
+            gettext(
+                "Only the guard who kept these records as evidence, or an administrator, may do "
+                "that."
+            )
         )
     return hold
 
@@ -124,7 +127,7 @@ async def _own(me: User, id: int) -> Hold:
 def describe_hold_error(error: BadParameter) -> str:
     """What is wrong with a hold, as a sentence."""
     texts = {
-        "reason": gettext("Say why the records are kept, in at most 500 characters."),
+        "reason": gettext("Enter the reason, in at most 500 characters."),
         "until": gettext("The last day must be today or later."),
         "from": gettext("Enter the times as date and time."),
         "to": gettext("Enter the times as date and time."),

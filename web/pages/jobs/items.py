@@ -92,7 +92,7 @@ def job_links(job: Job, me: User) -> list[JobLink]:
     if job.kind == "import":
         links = [JobLink("/people", gettext("People"))]
         if job.failed and auth.reaches(me, "people"):
-            refused = JobLink(f"/jobs/{job.id}/refused.csv", gettext("Refused lines"), True)
+            refused = JobLink(f"/jobs/{job.id}/refused.csv", gettext("Refused rows"), True)
             links.append(refused)
         return links
     did = _decode(job.subject, _OneDevice)
@@ -162,7 +162,7 @@ def _refused_row(item: JobItem) -> ItemText | None:
     row = _decode(item.detail, RefusedRow)
     if row is None:
         return None
-    return ItemText(gettext("Line %(n)s") % {"n": row.line}, "", describe_refusal(row.refusal))
+    return ItemText(gettext("Row %(n)s") % {"n": row.line}, "", describe_refusal(row.refusal))
 
 
 def _compared(item: JobItem) -> ItemText | None:

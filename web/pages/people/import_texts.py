@@ -25,7 +25,7 @@ _ROWS: dict[RefusalCode, str] = {
     "nobody": N_("No one in the register has this number or name: %(value)s."),
     "no name": N_("A new person needs a name."),
     "several": N_("Several people match: %(value)s. Give the person ID."),
-    "repeated": N_("Line %(line)s is for the same person."),
+    "repeated": N_("Row %(line)s is for the same person."),
     "group": N_("There is no group of cameras “%(value)s”."),
     "no photo": N_("The ZIP has no photo “%(value)s”."),
     "several photos": N_("The ZIP has several photos for this person."),
@@ -34,12 +34,10 @@ _ROWS: dict[RefusalCode, str] = {
 _TABLES = {
     "empty": N_("The table is empty."),
     "encoding": N_("The table is neither UTF-8 nor GB18030. In Excel, save it as “CSV UTF-8”."),
-    "columns": N_(
-        "The first line must name the columns. One of pid, work_id and name is required."
-    ),
+    "columns": N_("The first row must name the columns. One of pid, work_id and name is required."),
     "twice": N_("There are two columns for %(field)s."),
-    "long": N_("Line %(value)s is too long for one row of a table. Is a quotation mark missing?"),
-    "csv": N_("Line %(value)s is not valid CSV. Is a quotation mark missing?"),
+    "long": N_("Row %(value)s is too long for a table. Is a quotation mark missing?"),
+    "csv": N_("Row %(value)s is not valid CSV. Is a quotation mark missing?"),
 }
 _ARCHIVES = {
     "no zip": N_("The file is damaged or is not a ZIP file."),

@@ -10,7 +10,7 @@ from web.pages.shown.alarm_labels import SEVERITIES, STATES
 REPORTS = {
     "captures": N_("Captures"),
     "attendance": N_("Attendance"),
-    "plates": N_("Plates in and out"),
+    "plates": N_("Vehicles in and out"),
     "alarms": N_("Alarms"),
     "availability": N_("Availability of cameras"),
 }

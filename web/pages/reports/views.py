@@ -1,4 +1,4 @@
-"""Reports: as pages, files and on paper; and the gates of "Plates in and out"."""
+"""Reports: as pages, files and on paper; and the gates of "Vehicles in and out"."""
 
 from __future__ import annotations
 

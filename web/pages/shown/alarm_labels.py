@@ -33,7 +33,7 @@ STEPS = {
     "raised": N_("Raised"),
     "again": N_("Raised again"),
     "acknowledged": N_("Acknowledged"),
-    "escalated": N_("Not acknowledged in time: escalated to everyone"),
+    "escalated": N_("Not acknowledged in time: everyone was notified"),
     "over": N_("Back to normal"),
     "closed": N_("Closed"),
 }

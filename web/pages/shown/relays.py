@@ -12,61 +12,58 @@ from web.language import N_, gettext
 from web.pages.device_errors import describe_device_error
 
 #: What each kind of relay is called in settings.
-KINDS = {"door": N_("It opens a door"), "sounder": N_("It sounds an alarm")}
+KINDS = {"door": N_("Opens a door"), "sounder": N_("Sounds a siren")}
 _SWITCH = {"door": N_("Open %(name)s"), "sounder": N_("Sound %(name)s")}
 
 _FAULTS: dict[RelayReason, str] = {
     "moved": N_(
-        "The camera is connected from another address than the one in the relay's settings, so "
-        "nothing was sent: another device may have that address now. An administrator must "
-        "enter the new address."
+        "The camera is connected from a different address than in the relay settings, so nothing "
+        "was sent: another device may have the old address now. An administrator must enter the "
+        "new address."
     ),
-    "this-hub": N_("The address in the relay's settings is one of this hub. Nothing was sent."),
+    "this-hub": N_("The address in the relay settings belongs to this hub. Nothing was sent."),
     "unreachable": N_(
-        "The camera's own HTTP cannot be reached. Nothing was switched. Check port and HTTPS in "
-        "the relay's settings, and that the network lets the hub through to it."
+        "The hub cannot reach the camera's web interface. Nothing was switched. Check the port and "
+        "HTTPS in the relay settings, and that no firewall is in between."
     ),
     "certificate": N_(
-        "The camera shows another certificate than before. Nothing was sent to it. If the camera "
-        "was reset or updated, an administrator can enter its password again to accept the new "
-        "certificate."
+        "The camera's certificate has changed, so nothing was sent. If the camera was reset or "
+        "updated, an administrator can enter its password again to accept the new certificate."
     ),
     "silent": N_("The camera did not answer the login in time. Nothing was switched."),
     "unanswered": N_(
-        "The camera did not answer in time. The relay may have been switched: look at it before "
-        "you try again."
+        "The camera did not answer in time. The relay may have been switched: check it before you "
+        "try again."
     ),
     "redirect": N_(
-        "The camera sends the hub to another address, which it does not follow. Nothing was "
-        "switched. Perhaps the camera wants HTTPS: check port and HTTPS in the relay's settings."
+        "The camera redirected the hub to another address, so nothing was switched. If the camera "
+        "requires HTTPS, turn it on in the relay settings."
     ),
     "no-interface": N_(
-        "What answers at this address and port does not know the camera's login. Check them in "
-        "the relay's settings."
+        "The device at this address and port has no camera login. Check both in the relay settings."
     ),
     "password": N_(
-        "The camera refused the user name or password. Nothing was switched. So that the camera "
-        "does not lock the account, the hub does not try again until an administrator has saved "
-        "the relay's settings."
+        "The camera refused the user name or password. Nothing was switched. To keep the camera "
+        "from locking the account, the hub does not try again until an administrator has saved the "
+        "relay settings."
     ),
     "password-before": N_(
         "The camera refused the user name or password before, and may lock the account after "
-        "further attempts, so nothing was sent. An administrator must correct the relay's "
-        "settings."
+        "further attempts, so nothing was sent. An administrator must correct the relay settings."
     ),
     "default-password": N_(
-        "The camera still has the password that it was delivered with, so anyone on the network "
-        "could switch it. Nothing was switched. An administrator must set a password on the "
-        "camera's own web page, then enter it in the relay's settings."
+        "The camera still has its factory password, so anyone on the network could switch the "
+        "relay. Nothing was switched. An administrator must set a password on the camera's own web "
+        "page, then enter it in the relay settings."
     ),
-    "no-relay": N_("The camera does not know a relay. Nothing was switched."),
+    "no-relay": N_("This camera has no relay. Nothing was switched."),
     "refused": N_("The camera refused to switch the relay."),
     "nonsense": N_(
         "The camera's answer to the login could not be interpreted. Nothing was switched."
     ),
     "unclear": N_(
-        "The camera's answer could not be interpreted. The relay may have been switched: look at "
-        "it before you try again."
+        "The camera's answer could not be interpreted. The relay may have been switched: check it "
+        "before you try again."
     ),
 }
 
@@ -94,7 +91,7 @@ def switch_text(relay: DeviceRelay) -> str:
 def describe_relay_error(error: HubError) -> str:
     """Why a relay was not switched, and what to do."""
     if isinstance(error, (DeviceBusy, TooManyRequests)):
-        return gettext("It is being switched, or was only a moment ago. Wait two seconds.")
+        return gettext("The relay was switched a moment ago. Wait two seconds, then try again.")
     if not isinstance(error, RelayFault):
         return describe_device_error(error)
     sentence = gettext(_FAULTS[error.reason])

@@ -70,7 +70,7 @@ def _reported_problem(reason: HealthReason) -> ShownProblem:
         advice=health_advice(reason),
         is_serious=reason.is_serious,
         url=f"/cameras/{reason.did}/unsigned" if reason.did else url,
-        link=gettext("Look at what differs") if reason.did else link,
+        link=gettext("Review the differences") if reason.did else link,
         detail=reason.rows or str(reason.args.get(problem.detail, "")),
         code=reason.key,
     )

@@ -69,7 +69,7 @@ async def _networks_fault(networks: Value) -> str:
     try:
         Networks(str(networks))
     except ValueError:
-        return gettext("A part of this is no address and no network.")
+        return gettext("One of the entries is neither an address nor a network.")
     return ""
 
 
@@ -91,7 +91,7 @@ _FORMS = {
         changed=_look_at_folder,
     ),
     "web.second_factor": SiteSettingForm(
-        risk=N_("Without it, who knows an administrator's password can change this hub.")
+        risk=N_("Without it, anyone who knows an administrator's password can change this hub.")
     ),
     "devices.legacy_ciphers": SiteSettingForm(risk=_PROTECTS_CAMERAS),
     "devices.clock_skew": SiteSettingForm(risk=_PROTECTS_CAMERAS),

@@ -34,13 +34,15 @@ _PICTURES: dict[PictureChoice, str] = {
 }
 #: What is expected of a field.
 _EXPECTED = {
-    "ca": N_("Paste one or more certificates in PEM format."),
+    "ca": N_("Paste one or more certificates. Each begins with -----BEGIN CERTIFICATE-----."),
     "name": N_("Enter a name of at most 80 characters."),
     "hub": N_("Use at most 63 lower-case letters (a to z), digits and hyphens."),
     "partition": N_("Enter a number from 0 to 15."),
     "user": N_("Enter both the user name and the password, at most 200 characters each."),
     "password": N_("Enter both the user name and the password, at most 200 characters each."),
-    "cert": N_("Paste the certificate and its private key in PEM format, without a passphrase."),
+    "cert": N_(
+        "Paste the certificate and its private key. Both begin with -----BEGIN. No passphrase."
+    ),
     "file": N_("This is not a file that was made for a hub by “sitehub central enrol”."),
     "sender": N_("Enter an e-mail address."),
     "recipients": N_("Enter 1 to 20 e-mail addresses, separated by commas."),

@@ -38,7 +38,7 @@ _STATES: dict[TargetState, str] = {
     "current": N_("Up to date"),
     "behind": N_("Catching up"),
     "waiting": N_("Waiting"),
-    "held": N_("Held"),
+    "held": N_("On hold"),
 }
 #: How a state looks: the classes of web.templates._macros.state.
 _LOOKS: dict[TargetState, str] = {
@@ -332,7 +332,7 @@ def _message(id: str) -> tuple[str, str, int]:
     if more.startswith("erasure"):
         return gettext("Erased records"), "", 0
     if not seq.isdecimal():
-        return gettext("Alarms and the like"), "", 0
+        return gettext("Alarms and notices"), "", 0
     if more.isdecimal():
         return gettext("Records %(first)s to %(last)s") % {"first": seq, "last": more}, "", 0
     name = gettext("Record %(name)s") % {"name": seq}

@@ -236,7 +236,7 @@ class MqttConnection:
         except Exception as error:
             # Whatever a broker sends that makes no sense shows so.
             why = visible(str(error)[:_MAX_TEXT]) or type(error).__name__
-            self._break(because("it makes no sense: %(why)s", why=why))
+            self._break(because("its message could not be understood: %(why)s", why=why))
             raise TryLater(self._reason) from error
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._break(self._log or Reason("the connection broke"))
@@ -311,7 +311,7 @@ class MqttConnection:
     def _on_publish(
         self, client: Client, data: object, mid: int, code: ReasonCode, told: object
     ) -> None:
-        refusal = because("the broker refuses it: %(why)s", why=_name(code))
+        refusal = because("the broker refused it: %(why)s", why=_name(code))
         self._window.answer(mid, refusal if code.is_failure else None)
 
     def _on_subscribe(
@@ -319,7 +319,7 @@ class MqttConnection:
     ) -> None:
         if (ticket := self._subscribed.pop(mid, None)) is not None:
             refusals = [
-                because("the broker refuses a subscription: %(why)s", why=_name(code))
+                because("the broker refused a subscription: %(why)s", why=_name(code))
                 for code in codes
                 if code.is_failure
             ]
@@ -382,8 +382,8 @@ def _pending(sock: socket.socket) -> bool:
 
 def _refusal_of(code: ReasonCode) -> Reason:
     if code.value == _UNSUPPORTED_VERSION:
-        return Reason("the broker does not know MQTT 5")
-    return because("the broker refuses us: %(why)s", why=_name(code))
+        return Reason("the broker does not support MQTT 5")
+    return because("the broker refused the connection: %(why)s", why=_name(code))
 
 
 def _name(code: ReasonCode) -> str:

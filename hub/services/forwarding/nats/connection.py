@@ -322,7 +322,7 @@ def _ack(reply: NatsReply) -> Ack:
     try:
         return msgspec.json.decode(reply.data, type=Ack)
     except msgspec.MsgspecError as error:
-        raise TryLater("what it answered makes no sense") from error
+        raise TryLater("its answer could not be understood") from error
 
 
 def _reason_of(error: BaseException) -> Reason:

@@ -142,7 +142,7 @@ async def _last_of_leader(
         headers = headers_of(base64.b64decode(got.message.hdrs))
         return LastMessage(got.message.seq, headers, base64.b64decode(got.message.data))
     except ValueError as error:
-        raise TryLater("what it answered makes no sense") from error
+        raise TryLater("its answer could not be understood") from error
 
 
 async def _make(
@@ -179,7 +179,7 @@ async def _ask(connection: NatsConnection, what: str, payload: bytes, type: type
     try:
         return msgspec.json.decode(reply.data, type=type)
     except msgspec.MsgspecError as error:
-        raise TryLater("what it answered makes no sense") from error
+        raise TryLater("its answer could not be understood") from error
 
 
 def _version(connection: NatsConnection) -> tuple[int, ...]:

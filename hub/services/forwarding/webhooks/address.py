@@ -47,7 +47,7 @@ def whole_address(options: TargetOptions, keys: TargetSecrets) -> str:
     if keys.url:
         return keys.url
     if HIDDEN in options.url:
-        raise NeedsPerson("its address cannot be read any more: enter it again")
+        raise NeedsPerson("its address can no longer be read: enter it again")
     return options.url
 
 

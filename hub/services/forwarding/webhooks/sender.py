@@ -100,7 +100,7 @@ class WebhookSender(Connectionless):
         reason = because("it answered %(status)s", status=status)
         note(status, reason)
         if status == _GONE:
-            raise NeedsPerson("it answered 410: this address does not exist any more")
+            raise NeedsPerson("it answered 410: this address no longer exists")
         if status in _REFUSALS:
             raise Refused(reason)
         raise TryLater(reason, _seconds_of(retry_after, self._now()))

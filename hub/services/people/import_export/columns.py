@@ -46,7 +46,7 @@ _NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
     "age": ("年龄", ()),
     "birth_year": ("出生年份", ("year of birth",)),
     "department": ("部门", ()),
-    "phone": ("电话", ("telephone", "mobile", "手机", "手机号", "手机号码", "电话号码")),
+    "phone": ("电话", ("telephone", "mobile", "手机", "电话", "手机号码", "电话号码")),
     "category": ("类别", ("人员类别", "人员类型", "类型")),
     "groups": ("摄像机分组", ("camera groups", "group", "分组")),
     "valid_from": ("有效期开始", ("生效时间",)),

@@ -269,7 +269,7 @@ async def test_a_message_that_the_broker_refuses_is_dead_lettered_and_sent_again
     await forwarding.hub.add(event())
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/event")))
     letter = await forwarding.until_dead_lettered(id)
-    assert (letter.seq, str(letter.reason)) == (seq, "the broker refuses it: Not authorized")
+    assert (letter.seq, str(letter.reason)) == (seq, "the broker refused it: Not authorized")
     broker.publish_code = lambda message: 0
     await forwarding.targets.retry(id, by=COMMAND_LINE)
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/face")))
@@ -308,7 +308,7 @@ async def test_a_wrong_password_is_told(forwarding: MqttForwarding, broker: Fake
     identity = Identity(user="hub", password="wrong-secret")
     id = (await forwarding.add(identity=identity)).target.id
     view = await forwarding.until_state(id, "waiting")
-    assert str(view.reason) == "the broker refuses us: Bad user name or password"
+    assert str(view.reason) == "the broker refused the connection: Bad user name or password"
     login = broker.logins[0]
     assert (login.id, login.user, login.password) == (f"sitehub-{HUB}", "hub", "wrong-secret")
 
@@ -317,7 +317,7 @@ async def test_an_old_broker_is_told_of(forwarding: MqttForwarding, broker: Fake
     broker.connect_code = 1
     id = (await forwarding.add()).target.id
     view = await forwarding.until_state(id, "waiting")
-    assert str(view.reason) == "the broker does not know MQTT 5"
+    assert str(view.reason) == "the broker does not support MQTT 5"
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ async def test_a_test_says_what_became_of_it_and_disturbs_nothing(
     assert broker.kept[f"{ROOT}/status"] == b"online"
     broker.publish_code = lambda message: NOT_AUTHORISED
     delivery = await forwarding.targets.test(id, by=COMMAND_LINE)
-    assert str(delivery.reason) == "the broker refuses it: Not authorized"
+    assert str(delivery.reason) == "the broker refused it: Not authorized"
 
 
 async def test_attempts_are_listed(forwarding: MqttForwarding, broker: FakeBroker) -> None:

@@ -210,7 +210,7 @@ async def test_the_csv_has_the_attributes_in_the_language_of_the_page(
     ]
     await site.name_site("zh")
     said = [row[-1] for row in await read_csv(guard, "?kind=face")]
-    assert said == ["特征", "性别：男; 包：双肩包"]
+    assert said == ["属性", "性别：男; 包：双肩包"]
 
 
 async def test_a_search_by_attributes_is_saved_with_them(site: PageSite, guard: Visitor) -> None:

@@ -88,7 +88,7 @@ async def test_what_is_secret_in_an_address_is_not_shown(
     [
         ({"own_password": "a guess"}, "Your password is wrong."),
         ({"url": "ftp://x"}, "Enter an address that begins with https://"),
-        ({"ca": "nonsense"}, "Paste one or more certificates in PEM format."),
+        ({"ca": "nonsense"}, "Paste one or more certificates. Each begins with"),
         ({"name": "x" * 90}, "Enter a name of at most 80 characters."),
     ],
 )
@@ -194,7 +194,7 @@ async def test_a_record_is_sent_again(
     [
         ("7", "Record 7"),
         ("3-200", "Records 3 to 200"),
-        ("other", "Alarms and the like"),
+        ("other", "Alarms and notices"),
         ("7-alarm-2", "Alarm 7"),
         ("7-gap-9", "Gap from record 7"),
         ("7-erasure-1-9", "Erased records"),

@@ -37,7 +37,7 @@ blueprint = Blueprint("camera_address", __name__, url_prefix="/cameras/<int:did>
 
 FORM = SettingForm(
     "ethernet",
-    N_("Network address"),
+    N_("IP address"),
     (
         SettingGroup(
             N_("Wired network"),
@@ -46,7 +46,7 @@ FORM = SettingForm(
                 SettingLabel("addr", N_("Address")),
                 SettingLabel("mask", N_("Subnet mask")),
                 SettingLabel("gateway", N_("Gateway")),
-                SettingLabel("dns", N_("Name server (DNS)")),
+                SettingLabel("dns", N_("DNS server")),
             ),
         ),
     ),

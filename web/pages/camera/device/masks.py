@@ -100,7 +100,7 @@ async def _page(
     frame = _frame(reading.value)
     fault = reading_fault(reading.error)
     if frame is None and not fault:
-        fault = gettext("The camera does not say how large its picture is.")
+        fault = gettext("The camera does not report the size of its picture.")
     if reading.value is not None and is_on is None:
         is_on = reading.value.bEnable
     return await camera_page(

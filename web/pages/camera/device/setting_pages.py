@@ -144,7 +144,7 @@ def _stream_form(number: int) -> SettingForm:
 def _doubt(device: DeviceView, one: DeviceForm, param: Struct, sent: Mapping[str, str]) -> str:
     """Why a form of valid values is not sent; "" if it is."""
     if isinstance(param, Exposure) and param.exposure_max > param.exposure_min:
-        return gettext("The longest exposure must not be shorter than the shortest one.")
+        return gettext("The slowest shutter must not be faster than the fastest one.")
     if one.getter is None and "confirmed" not in sent:
         known = auth.services().cameras.commands.kept_setting(device.did, one.form.command)
         if known is None or known.taken is None:

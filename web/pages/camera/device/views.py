@@ -82,7 +82,7 @@ def _information(info: DeviceInformation) -> list[Fact]:
         Fact(gettext("Chip"), _text(info.type)),
         Fact(gettext("Recognition software"), _text(info.algorithm)),
         Fact(gettext("Serial number"), _text(info.sn), is_code=True),
-        Fact(gettext("Device number"), _text(info.devid), is_code=True),
+        Fact(gettext("Hardware number"), _text(info.devid), is_code=True),
         Fact(gettext("Language"), _text(info.syslanguage)),
     ]
 
@@ -91,11 +91,11 @@ def _network(found: Interfaces) -> list[Fact]:
     wired, wifi = found.eth or Ethernet(), found.wifi or Wifi()
     facts = [
         Fact(gettext("Network adapter in use"), _text(found.iface), is_code=True),
-        Fact(gettext("Wired address"), _text(wired.addr), is_code=True),
+        Fact(gettext("Wired IP address"), _text(wired.addr), is_code=True),
         Fact(gettext("Address assignment"), _origin(wired.dhcp)),
         Fact(gettext("Subnet mask"), _text(wired.mask), is_code=True),
         Fact(gettext("Gateway"), _text(wired.gateway), is_code=True),
-        Fact(gettext("Name server (DNS)"), _text(wired.dns), is_code=True),
+        Fact(gettext("DNS server"), _text(wired.dns), is_code=True),
         Fact(gettext("MAC address"), _text(wired.mac), is_code=True),
     ]
     name = _text(wifi.name)

@@ -119,7 +119,7 @@ async def _answer(
 
 def _describe(error: HubError) -> str:
     if isinstance(error, TooManyRequests):
-        return gettext("The camera gets too many requests at once. Wait a few seconds.")
+        return gettext("Too many requests to the camera. Wait a few seconds.")
     return describe_change_error(error)
 
 
@@ -131,7 +131,7 @@ def _describe_field(error: BadParameter) -> str:
         return gettext("Enter a number from 0 to 1023, or leave it blank.")
     if field == "staySeconds":
         most = {"most": MOST_SECONDS}
-        return gettext("Enter how long to stay, from 0 to %(most)s seconds.") % most
+        return gettext("Enter a dwell time from 0 to %(most)s seconds.") % most
     return gettext("There is no such choice.")
 
 

@@ -7,7 +7,8 @@ from web.language import N_
 from web.pages.camera.settings.forms import SettingForm, SettingGroup, SettingLabel
 
 _LATER = N_(
-    "Only cameras of the later editions have these settings. They are not sent to the others."
+    "Only cameras with the protocol of 2025 or later have these settings. They are not sent to "
+    "the others."
 )
 
 FACE = SettingForm(
@@ -43,8 +44,8 @@ FACE = SettingForm(
         SettingGroup(
             N_("Shown in the camera's video"),
             (
-                SettingLabel("show_face", N_("Frames around faces")),
-                SettingLabel("show_human", N_("Frames around people")),
+                SettingLabel("show_face", N_("Boxes around faces")),
+                SettingLabel("show_human", N_("Boxes around people")),
             ),
         ),
         SettingGroup(
@@ -78,7 +79,7 @@ FACE = SettingForm(
             ),
         ),
         SettingGroup(
-            N_("Also sent to the hub"),
+            N_("More uploads"),
             (
                 SettingLabel("push_white", N_("Include the whitelist")),
                 SettingLabel("push_black", N_("Include the blacklist")),
@@ -90,7 +91,7 @@ FACE = SettingForm(
             note=_LATER,
         ),
         SettingGroup(
-            N_("Whom alarms are about"),
+            N_("Trigger alarms for"),
             (
                 SettingLabel("alarm_stranger", N_("Alarm for strangers")),
                 SettingLabel("alarm_white", N_("Alarm for the whitelist")),
@@ -99,7 +100,7 @@ FACE = SettingForm(
                 SettingLabel("alarm_friend", N_("Alarm for visitors")),
                 SettingLabel(
                     "app_push",
-                    N_("Push to the maker's app"),
+                    N_("Push notifications in the manufacturer's app"),
                     choices=(N_("Off"), N_("Basic"), N_("Enhanced")),
                 ),
             ),
