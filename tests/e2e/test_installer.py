@@ -137,7 +137,7 @@ def test_an_installer_on_a_phone_connects_cameras_and_replaces_one(
         installer.assert_fits()
         installer.click(".narrow .button-main")
         # The first one works: nobody throws it out by a slip of the finger.
-        browser.wait_for_text("Main gate is online. Replace it all the same?")
+        browser.wait_for_text("Main gate is online. Replace it anyway?")
         installer.assert_fits()
         assert browser.find('.narrow [name="code"]').get_attribute("value") == other["code"]
         installer.click('[name="although_online"]')

@@ -312,7 +312,7 @@ async def test_a_camera_that_works_is_not_replaced_without_a_question(admin: Vis
     form = {"sn": "SN1", "back": "/cameras", "code": CODE, "replaces": "13"}
     await admin.send("/cameras/accept", **form)
     assert admin.response.status_code == 200
-    assert "Bay is online. Replace it all the same?" in admin.text
+    assert "Bay is online. Replace it anyway?" in admin.text
     assert f'name="code" value="{CODE}"' in admin.text
     assert hub.services.cameras.devices.get("13").sn != "SN1"
     await admin.send("/cameras/accept", **form, although_online="12")

@@ -22,6 +22,7 @@ from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
 from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
+from hub.wire.code_tables import EVENT_TYPES
 from web.language import CATALOGS
 from web.pages import labels
 
@@ -101,6 +102,37 @@ def test_the_hub_has_one_name(catalog: Catalog) -> None:
     of_the_hub = [message for message in catalog if re.search(r"\bhub\b", _id(message.id) or "")]
     assert len(of_the_hub) > 20
     assert [m.id for m in of_the_hub if any(others.search(text) for text in _texts(m))] == []
+
+
+_GLOSSARY = (WEB.parent / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+
+def _words_not_to_use() -> Iterator[tuple[str, list[str]]]:
+    """Each word of the glossary's table, with the phrases in which it may stand."""
+    table = _GLOSSARY.partition("## Words that do not occur")[2]
+    for words, exceptions in re.findall(r"^\| (?!not |---)(.+?) \|.+?\|(.+)\|$", table, re.M):
+        for word in re.split(r", |、", words):
+            yield word, re.findall(r"“([^”]+)”", exceptions)
+
+
+def _said(is_english: bool) -> list[str]:
+    """What pages, messages and the description of the API say in one language."""
+    texts = [one.en if is_english else one.zh for one in EVENT_TYPES.values()]
+    for name in CATALOGS:
+        with (WEB / "translations" / name).open("rb") as file:
+            for message in read_po(file):
+                ids = (message.id,) if isinstance(message.id, str) else message.id
+                texts += filter(None, ids if is_english else _texts(message))
+    return texts
+
+
+@pytest.mark.parametrize(("word", "phrases"), list(_words_not_to_use()))
+def test_a_word_that_the_glossary_rules_out_is_in_no_text(word: str, phrases: list[str]) -> None:
+    texts = _said(is_english=word.isascii())
+    assert [phrase for phrase in phrases if not any(phrase in text for text in texts)] == []
+    found = re.compile(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", re.IGNORECASE)
+    allowed = re.compile("|".join(map(re.escape, phrases)) or "(?!)")
+    assert [text for text in texts if found.search(allowed.sub("", text))] == []
 
 
 def test_no_translation_is_fuzzy(catalog: Catalog) -> None:

@@ -133,7 +133,7 @@ def _doubt(form: MultiDict[str, str]) -> str | None:
         return None
     if device.state != "online" or form.get("although_online") == device.did:
         return None
-    text = gettext("%(name)s is online. Replace it all the same?")
+    text = gettext("%(name)s is online. Replace it anyway?")
     return text % {"name": device.name or device.sn}
 
 

@@ -34,8 +34,8 @@ PROBLEMS = {
     ),
     "expired": N_("This certificate expired on %(detail)s. Request a new one."),
     "names": N_(
-        "This certificate does not cover the address you are using now (%(detail)s): browsers "
-        "and cameras would refuse it. To install it anyway, tick the box."
+        "This certificate does not cover the address you are using now (%(detail)s): browsers and "
+        "cameras would refuse it. To install it anyway, select the box."
     ),
     "unusable": N_("This certificate cannot be used for TLS (%(detail)s)."),
     "configured": N_("The certificate set by tls.cert and tls.key is used instead."),

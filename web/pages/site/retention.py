@@ -84,7 +84,7 @@ async def confirm() -> Response:
     """Let exactly the listed days go."""
     form = await request.form
     if form.get("sure") != "yes":
-        return await _retention_page(fault=gettext("Check the date, and tick the box."))
+        return await _retention_page(fault=gettext("Check the date, and select the box."))
     try:
         await auth.services().records.retention.confirm(
             form.get("days", "").split(), by=auth.actor()

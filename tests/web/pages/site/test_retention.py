@@ -114,7 +114,7 @@ async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: P
 
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days))
     assert admin.response.status_code == 400
-    assert "tick the box" in admin.text
+    assert "select the box" in admin.text
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days[1:]), sure="yes")
     assert "The days waiting have changed" in admin.text
     assert hub.services.records.retention.confirmed_days() == frozenset()
