@@ -81,8 +81,9 @@ async def run_hub(
 ) -> bool:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
-    Returns whether it stopped by itself, to be started again for an update. `confirm_trial` is
-    given if this is the trial of an update: it is called once the hub is known to work.
+    Returns whether it stopped by itself, to be started again for an update or a restore.
+    `confirm_trial` is given if this is the trial of an update: it is called once the hub is known
+    to work.
 
     The caller holds the lock of the data directory. `demo_cameras` start once the ports are open.
     `begin_end` is called when the hub begins to end, for whatever reason: the caller ends the
@@ -122,7 +123,7 @@ async def run_hub(
             await _run_parts(services, serve_web, announce, demo_cameras, manager, begin_end)
         nursery.cancel_scope.cancel()
     log.info("the hub has stopped")
-    return services.upkeep.updates.restart_is_due
+    return services.upkeep.restart_is_due
 
 
 @asynccontextmanager

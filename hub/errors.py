@@ -24,7 +24,9 @@
     ├── StartFault              the hub cannot start, or a command line command cannot run
     │   ├── PartFailed          a part that the hub needs has failed: the process ends
     │   └── BackupFault         a backup cannot be made, read or restored
-    │       ├── DamagedBackup       it is not what was written, or its passphrase another
+    │       ├── NeedsPassphrase     it is sealed, and no passphrase was given
+    │       ├── DamagedBackup       it is not what was written ...
+    │       │   └── WrongPassphrase     ... or its passphrase is another one
     │       └── UnreadableDatabase  the hub's database cannot be read for it
     │   A command was never sent to the device: it can be repeated safely.
     ├── NotSent 409
@@ -304,8 +306,16 @@ class BackupFault(StartFault):
     """A backup cannot be made, read or restored. The message says why in one line."""
 
 
+class NeedsPassphrase(BackupFault):
+    """A backup is sealed, and no passphrase was given."""
+
+
 class DamagedBackup(BackupFault):
     """What a backup contains is not what was written, or a passphrase does not open it."""
+
+
+class WrongPassphrase(DamagedBackup):
+    """A passphrase does not open a backup; or the begin of the backup is damaged."""
 
 
 class UnreadableDatabase(BackupFault):

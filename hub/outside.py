@@ -6,7 +6,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ifaddr
 from msgspec import Struct
 
+from hub.store.backup.disks import disks
 from hub.store.disk import Disk
 from hub.update.running import Obstacle, find_obstacle
 from hub.update.update_file import built_in_key
@@ -61,6 +62,8 @@ class Outside:
     #: Bytes per second at which a backup is copied, so that a capture gets the disk too; 0: at
     #: full speed.
     copy_speed: float = 40e6
+    #: Where the disks are that may hold a backup.
+    backup_disks: Callable[[], Sequence[Path]] = disks
     adapters: Callable[[], Iterable[ifaddr.Adapter]] = ifaddr.get_adapters
     #: What webhooks are sent through; None: the network.
     transport: httpx.AsyncBaseTransport | None = None

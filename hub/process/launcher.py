@@ -231,8 +231,13 @@ if sys.platform == "win32":
 
         The data directory and all ports must be free.
         """
-        status = launch(data_dir, arguments, is_managed=False)
-        return RESTART_STATUS if status is None else status
+        while (status := launch(data_dir, arguments, is_managed=False)) is None:
+            # There is no other one: a restored backup is what it starts again for.
+            with forwarded_signals(data_dir) as signals:
+                end = signals.run(None, arguments, CURRENT)
+            if end.status != RESTART_STATUS:
+                return end.status
+        return status
 
     def become(program: Path, arguments: Sequence[str], environment: dict[str, str]) -> NoReturn:
         """Run a program in place of this one."""

@@ -1,13 +1,22 @@
-"""Generations of a backup folder that nobody made."""
+"""Generations of a backup folder that nobody made, and a real backup of a small site."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import trio
+
+from hub.services.audit import COMMAND_LINE
+from hub.services.site import SiteSettings
 from hub.store.backup.archive import FORMAT, Head, StoredPack
 from hub.store.backup.generations import Generation
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import restore
 from hub.store.backup.unread import Part
 from hub.wire.times import format_rfc3339
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, open_hub_services
 
 
 def generation(made_at: float, *unread: Part) -> Generation:
@@ -39,3 +48,37 @@ def generation(made_at: float, *unread: Part) -> Generation:
         packs=(pack,),
     )
     return Generation(Path(f"sitehub-{made_at:.0f}.tar"), made_at, 1, head)
+
+
+async def make_backup(
+    data_dir: Path, file: Path, clock: FrozenClock, *, passphrase: str | None = None
+) -> None:
+    """Write a backup of a new site: Harbour, with the administrator ada and two captures."""
+    async with open_hub_services(data_dir, clock) as hub:
+        await hub.services.core.site.set(SiteSettings("Harbour", "UTC", "en"))
+        await hub.add_user("ada")
+        await hub.add_faces("Ann", "Bo", pictures=True)
+        await trio.Path(file.parent).mkdir(parents=True, exist_ok=True)
+        await trio.Path(file).write_bytes(await backup_of(hub, passphrase=passphrase))
+
+
+async def backup_of(hub: HubServices, *, passphrase: str | None = None) -> bytes:
+    """Return a backup of a hub in one file."""
+    backups = hub.services.upkeep.backups
+    token = await backups.permit_file(COMMAND_LINE, pictures=True, passphrase=passphrase)
+    async with backups.open_file(COMMAND_LINE, token) as data:
+        return b"".join([part async for part in data])
+
+
+async def restore_backup(data_dir: Path, backup: bytes) -> None:
+    """Restore a backup in place of the data of a hub that does not run."""
+    await trio.to_thread.run_sync(
+        lambda: restore(
+            io.BytesIO(backup),
+            data_dir.with_suffix(".backup"),
+            data_dir,
+            passphrase=None,
+            force=True,
+            pace=Pace(),
+        )
+    )

@@ -28,3 +28,18 @@ class FileSender(Visitor):
         self.response = await self._client.post(path, form=form, files=files)
         self.text = (await self.response.get_data()).decode()
         return self.response
+
+    async def stream_file(self, path: str, name: str, data: bytes, **fields: str) -> Response:
+        """As `send_file`, but the fields come before the file `name`, as browsers send them."""
+        field = 'Content-Disposition: form-data; name="{}"'
+        form = {"csrf_token": self.token, **fields}
+        parts = [f"{field.format(key)}\r\n\r\n{value}" for key, value in form.items()]
+        parts.append(f'{field.format("file")}; filename="{name}"\r\n\r\n')
+        head = "".join(f"--edge\r\n{part}\r\n" for part in parts).removesuffix("\r\n")
+        self.response = await self._client.post(
+            path,
+            data=head.encode() + data + b"\r\n--edge--\r\n",
+            headers={"Content-Type": "multipart/form-data; boundary=edge"},
+        )
+        self.text = (await self.response.get_data()).decode()
+        return self.response

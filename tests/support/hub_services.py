@@ -50,6 +50,7 @@ def outside(clock: FrozenClock, **fields: Any) -> Outside:
         "random": lambda: 0.0,
         "free_bytes": FreeBytes(),
         "copy_speed": 0,
+        "backup_disks": tuple,
         "adapters": lambda: [card],
         "password_cost": CHEAP,
         "update_key": None,

@@ -33,6 +33,9 @@ GET /media/link/{expires}/{signature}/{seq}/{file}
 POST /preferences
 GET /setup/{token}
 POST /setup/{token}
+GET /setup/{token}/restore
+POST /setup/{token}/restore
+POST /setup/{token}/restore/file
 GET /sign-in
 POST /sign-in
 POST /sign-in/code

@@ -13,13 +13,12 @@ from msgspec import Struct
 from quart import request
 from werkzeug.sansio.multipart import Epilogue, Field, File
 
-from hub.errors import BadParameter, HubError, TooLarge
+from hub.errors import BadParameter, HubError
 from hub.services.firmware.release_validation import MAX_COMPONENTS
 from hub.store.firmware_files import MAX_FILE_BYTES
 from hub.store.tables.firmware import StoredFile
 from web import auth
 from web.forms.form_events import MAX_OTHER_BYTES, FormEvents
-from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
 from web.quart_app import request_body
 
@@ -54,7 +53,6 @@ class _FormReader:
         self._body = body
         self._fields: dict[str, str] = {}
         self._files: dict[str, SentFile] = {}
-        self._text_bytes = 0
 
     async def read(self) -> FirmwareForm:
         fault: HubError | None = None
@@ -69,20 +67,10 @@ class _FormReader:
     async def _read_parts(self, events: FormEvents) -> None:
         while not isinstance(event := await events.next(), Epilogue):
             if isinstance(event, Field):
-                self._fields[event.name] = await self._read_text(events)
+                self._fields[event.name] = await events.text()
             elif isinstance(event, File) and event.filename:
                 await self._store_file(event, events)
         await auth.check_csrf(self._fields)
-
-    async def _read_text(self, events: FormEvents) -> str:
-        text, more = b"", True
-        while more:
-            data, more = await events.data()
-            text += data
-            self._text_bytes += len(data)
-            if self._text_bytes > MAX_SHORT_BODY_BYTES:
-                raise TooLarge(f"the fields together may have at most {MAX_SHORT_BODY_BYTES} bytes")
-        return text.decode("utf-8", "replace")
 
     async def _store_file(self, part: File, events: FormEvents) -> None:
         if part.name in self._files or len(self._files) >= MAX_COMPONENTS:

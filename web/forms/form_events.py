@@ -5,8 +5,9 @@ from __future__ import annotations
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.multipart import Data, Event, MultipartDecoder, NeedData
 
-from hub.errors import BadParameter
+from hub.errors import BadParameter, TooLarge
 from web.forms.file_forms import boundary_of
+from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
 
 _MAX_PARTS = 64
@@ -21,6 +22,7 @@ class FormEvents:
         boundary = boundary_of(content_type)
         self._decoder = MultipartDecoder(boundary, MAX_OTHER_BYTES, max_parts=_MAX_PARTS)
         self._body = body
+        self._text_bytes = 0
 
     async def next(self) -> Event:
         try:
@@ -35,3 +37,14 @@ class FormEvents:
         while not isinstance(event := await self.next(), Data):
             pass
         return event.data, event.more_data
+
+    async def text(self) -> str:
+        """The text of the current part. Raises TooLarge if those of the form are too long."""
+        text, more = b"", True
+        while more:
+            data, more = await self.data()
+            text += data
+            self._text_bytes += len(data)
+            if self._text_bytes > MAX_SHORT_BODY_BYTES:
+                raise TooLarge(f"the fields together may have at most {MAX_SHORT_BODY_BYTES} bytes")
+        return text.decode("utf-8", "replace")

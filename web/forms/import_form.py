@@ -11,11 +11,10 @@ from quart import request
 from werkzeug.sansio.multipart import Epilogue, Field, File
 
 from hub.durable_files import as_secret
-from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge, os_error_text
+from hub.errors import BadParameter, CannotStoreNow, HubError, os_error_text
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview
 from web import auth
 from web.forms.form_events import MAX_OTHER_BYTES, FormEvents
-from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.quart_app import request_body
 
 _MAX_FILES = 2
@@ -65,7 +64,7 @@ async def _receive(
     fields: dict[str, str] = {}
     while not isinstance(event := await events.next(), Epilogue):
         if isinstance(event, Field):
-            fields[event.name] = await _read_text(events)
+            fields[event.name] = await events.text()
         elif isinstance(event, File) and event.filename:
             # The CSRF token precedes the files; nothing is stored unless it is valid.
             await auth.check_csrf(fields)
@@ -76,16 +75,6 @@ async def _receive(
     await auth.check_csrf(fields)
     if not paths:
         raise BadParameter("a file is expected", field="file")
-
-
-async def _read_text(events: FormEvents) -> str:
-    text, more = b"", True
-    while more:
-        data, more = await events.data()
-        text += data
-        if len(text) > MAX_SHORT_BODY_BYTES:
-            raise TooLarge(f"a field may have at most {MAX_SHORT_BODY_BYTES} bytes")
-    return text.decode("utf-8", "replace")
 
 
 async def _write(events: FormEvents, path: Path) -> None:

@@ -10,12 +10,11 @@ import trio
 from quart import request
 from werkzeug.sansio.multipart import Epilogue, Field, File
 
-from hub.errors import BadParameter, HubError, TooLarge
+from hub.errors import BadParameter, HubError
 from hub.services.updates.check import cannot_write
 from hub.update.update_file import MAX_BYTES
 from web import auth
 from web.forms.form_events import MAX_OTHER_BYTES, FormEvents
-from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.quart_app import request_body
 
 
@@ -50,7 +49,7 @@ async def _receive(events: FormEvents, path: Path) -> None:
     has_file = False
     while not isinstance(event := await events.next(), Epilogue):
         if isinstance(event, Field):
-            fields[event.name] = await _read_text(events)
+            fields[event.name] = await events.text()
         elif isinstance(event, File) and event.filename:
             # The CSRF token precedes the file; nothing is stored unless it is valid.
             await auth.check_csrf(fields)
@@ -61,16 +60,6 @@ async def _receive(events: FormEvents, path: Path) -> None:
     await auth.check_csrf(fields)
     if not has_file:
         raise BadParameter("a file is expected", field="file")
-
-
-async def _read_text(events: FormEvents) -> str:
-    text, more = b"", True
-    while more:
-        data, more = await events.data()
-        text += data
-        if len(text) > MAX_SHORT_BODY_BYTES:
-            raise TooLarge(f"a field may have at most {MAX_SHORT_BODY_BYTES} bytes")
-    return text.decode("utf-8", "replace")
 
 
 async def _write(events: FormEvents, path: Path) -> None:

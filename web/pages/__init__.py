@@ -65,6 +65,7 @@ _MODULES = (
     "photo_search.views",
     "reports.morning",
     "reports.views",
+    "restore",
     "search.export.views",
     "search.saved_views",
     "search.views",

@@ -27,7 +27,10 @@ async def show_setup(token: str) -> Response:
     if link := links.link_of(token):
         return await _user_page(link)
     if not links.is_valid(token):
-        return await _used_page()
+        return await used_page()
+    restoring = auth.services().upkeep.first_restore
+    if restoring.progress is not None or restoring.restored is not None:
+        return redirect_to(f"/setup/{token}/restore")
     site = auth.services().core.site
     values = {
         "site_name": site.name(),
@@ -69,7 +72,7 @@ async def set_up(token: str) -> Response:
             raised_by=values["raised_by"] if may_choose() else "",
         )
     except NotAuthorised:
-        return await _used_page()
+        return await used_page()
     except BadParameter as error:
         fault = _describe_error(error.field, error.message)
         return await _setup_page(values, field=error.field, fault=fault, status=400)
@@ -84,7 +87,7 @@ async def _set_up_user(link: UserLink, token: str, password: str) -> Response:
             token, password, address=auth.client_address()
         )
     except NotAuthorised:
-        return await _used_page()
+        return await used_page()
     except BadParameter as error:
         return await _user_page(link, describe_account_error(error))
     response = redirect_to("/")
@@ -123,10 +126,12 @@ async def _setup_page(
         fault=fault,
         zones=zone_choices(values["zone"]),
         ready_sets=ready_set_choices(values["raised_by"]) if may_choose() else [],
+        may_restore=await auth.services().upkeep.first_restore.is_offered(),
     )
 
 
-async def _used_page() -> Response:
+async def used_page() -> Response:
+    """What a link leads to that does not work any more."""
     return await page(
         "account/setup_used.html",
         status=404,

@@ -25,6 +25,7 @@ from hub.services.figures import SiteFigures
 from hub.services.jobs.jobs import Jobs
 from hub.services.retention.forecast import Forecasts
 from hub.services.updates.updates import Updates
+from hub.services.upkeep.first_restore import FirstRestore
 from hub.services.upkeep.health import Health, Watched
 from hub.services.upkeep.lost_pictures import LostPictures
 from hub.services.upkeep.maintenance import Maintenance
@@ -40,10 +41,16 @@ class Upkeep:
     forecasts: Forecasts
     updates: Updates
     backups: Backups
+    first_restore: FirstRestore
     health: Health
     health_checks: HealthChecks
     lost_pictures: LostPictures
     alarm_watch: AlarmWatch
+
+    @property
+    def restart_is_due(self) -> bool:
+        """Whether the hub stops in order to be started again."""
+        return self.updates.restart_is_due or self.first_restore.restart_is_due
 
     def parts(self) -> Parts:
         """Return what runs in the background."""
@@ -53,6 +60,7 @@ class Upkeep:
         yield "watching for alarms", self.alarm_watch.run
         yield "the updates", self.updates.run
         yield "the nightly backup", self.backups.run
+        yield "the restore of a backup", self.first_restore.run
         yield "the health check", self.health.run
         yield "the check of everything", self.health_checks.run
 
@@ -113,6 +121,7 @@ def build_upkeep(
         forecasts=Forecasts(core, records.retention, figures),
         updates=updates,
         backups=backups,
+        first_restore=FirstRestore(core, access.users, people.register),
         health=health,
         health_checks=HealthChecks(core, backups),
         lost_pictures=LostPictures(core),

@@ -71,6 +71,14 @@ class Settings:
         """The file that the page writes."""
         return str(self._sources.path)
 
+    def with_file(self, file: bytes) -> Config:
+        """Return what a start would have with other contents of `sitehub.toml`.
+
+        Raises StartFault, which names the setting, if the file is not valid.
+        """
+        sources = self._sources
+        return sources.load(file if sources.file is None else None).config
+
     def with_other(self, config: Config) -> Settings:
         """Return settings with another configuration in effect, which nothing follows."""
         loaded = Loaded(config, self._sources)

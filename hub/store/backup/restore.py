@@ -7,7 +7,8 @@
 
 Everything stays in the data directory, which may be a disk of its own, and whose lock is held.
 Before `ready` nothing was changed: the next start removes `restoring`. After it, whoever opens the
-directory next completes the restore (`complete_restore`), however it was interrupted.
+directory next completes the restore (`complete_restore`), however it was interrupted. A running
+hub, whose files are open, reads and marks only (`stage`, `accept_staged`), and is started again.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
 
-from hub.errors import BackupFault, DamagedBackup
+from hub.errors import BackupFault, DamagedBackup, NeedsPassphrase
+from hub.reasons import Reason, because
 from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, read_archive
 from hub.store.backup.changed_packs import erase_again
 from hub.store.backup.files import FlushedFile, flush_directory_if_possible, read_steps
@@ -85,21 +87,73 @@ def restore(
         raise BackupFault(
             f"{data_dir} holds a hub's data: --force moves it aside, and restores the backup"
         )
+    report = stage(
+        file, source, data_dir, passphrase=passphrase, pace=pace, new_settings=new_settings
+    )
+    with _told_as_fault():
+        try:
+            accept_staged(data_dir)
+            set_aside = _move_in(data_dir, now)
+        finally:
+            _discard(data_dir)
+    return msgspec.structs.replace(report, set_aside=set_aside)
+
+
+def stage(
+    file: Source,
+    source: Path | None,
+    data_dir: Path,
+    *,
+    passphrase: str | None,
+    pace: Pace,
+    new_settings: Callable[[Head], dict[str, str]] = lambda head: {},
+) -> RestoreReport:
+    """Read and verify a backup beside the data, which stays as it is. Blocks.
+
+    As `restore`, but it does not count before `accept_staged`. `source`: None for a file that
+    comes alone, without the packs of a generation. Raises BackupFault or CopyingStopped, and
+    leaves nothing then.
+    """
+    new = staged(data_dir)
     try:
-        folder = data_dir / RESTORING
-        new = folder / _NEW
-        new.mkdir(mode=DIRECTORY_MODE, parents=True)
-        report = _read_into(new, file, source, passphrase, pace, new_settings)
-        _mark(folder, _READY)
-        set_aside = _move_in(data_dir, now)
-        return msgspec.structs.replace(report, set_aside=set_aside)
-    except OSError as error:
-        raise BackupFault(
-            f"the backup cannot be restored: {error.strerror or error}"
-            + (f" ({error.filename})" if error.filename else "")
-        ) from error
-    finally:
+        with _told_as_fault():
+            _discard(data_dir)
+            new.mkdir(mode=DIRECTORY_MODE, parents=True)
+            return _read_into(new, file, source, passphrase, pace, new_settings)
+    except BaseException:
         _discard(data_dir)
+        raise
+
+
+def staged(data_dir: Path) -> Path:
+    """Return the folder of what `stage` has read."""
+    return data_dir / RESTORING / _NEW
+
+
+def accept_staged(data_dir: Path) -> None:
+    """Let what was staged count: the next start completes the restore. Raises OSError."""
+    folder = data_dir / RESTORING
+    try:
+        _mark(folder, _READY)
+    except OSError:
+        (folder / _READY).unlink(missing_ok=True)
+        raise
+
+
+def discard_staged(data_dir: Path) -> None:
+    """Remove what was staged and not accepted."""
+    _discard(data_dir)
+
+
+@contextmanager
+def _told_as_fault() -> Iterator[None]:
+    """Raise BackupFault for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        why = Reason(f"{where}{error.strerror or error}")
+        raise BackupFault(because("the backup cannot be restored: %(why)s", why=why)) from error
 
 
 def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bool:
@@ -121,21 +175,23 @@ def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bo
     return True
 
 
-def opened_source(file: BinaryIO, passphrase: str | None) -> Source:
+def opened_source(file: Source, passphrase: str | None) -> Source:
     """Return the tar of a backup, whether or not it is sealed. Raises BackupFault."""
     begin = file.read(BEGIN_BYTES)
     source = _Rejoined(begin, file)
     if not is_sealed(begin):
         return source
     if passphrase is None:
-        raise BackupFault("the backup is sealed with a passphrase: give it with --passphrase-stdin")
+        raise NeedsPassphrase(
+            "the backup is sealed with a passphrase: give it with --passphrase-stdin"
+        )
     return SealedReader(source, passphrase)
 
 
 class _Rejoined:
     """A file whose first bytes were read already."""
 
-    def __init__(self, begin: bytes, file: BinaryIO) -> None:
+    def __init__(self, begin: bytes, file: Source) -> None:
         self._begin = begin
         self._file = file
 
@@ -156,20 +212,33 @@ class _Rejoined:
 class _Unpacked(ArchiveSink):
     """Writes the members into a folder, after looking whether there is room for them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pace: Pace, *, has_packs: bool) -> None:
         self._folder = folder
+        self._pace = pace
+        self._has_packs = has_packs
 
     def accept(self, head: Head) -> None:
         refuse_unknown_schema(head)
+        if head.packs and not self._has_packs:
+            raise BackupFault(
+                Reason(
+                    "the pictures of this backup are in the folder packs beside it: restore it "
+                    "from the disk that has both"
+                )
+            )
         free = shutil.disk_usage(self._folder).free
         # Both are only what it says; the database is unpacked up to the second.
         needed = max(head.total_bytes, head.database_bytes)
         if free < needed + _RESERVE_BYTES:
             raise BackupFault(
-                f"not enough disk space: the backup takes {needed / 1e9:.1f} GB, "
-                f"{free / 1e9:.1f} GB is free. Free some, or use a larger disk; "
-                f"{_BEFORE}* of earlier restores may be deleted"
+                because(
+                    "not enough disk space: the backup takes %(needed)s GB, %(free)s GB is free. "
+                    "Free some, or use a larger disk; before-* of earlier restores may be deleted",
+                    needed=f"{needed / 1e9:.1f}",
+                    free=f"{free / 1e9:.1f}",
+                )
             )
+        self._pace.total_bytes = self._pace.done_bytes + _to_read(head)
 
     def open(self, name: str) -> FlushedFile | None:
         # It could not take the place of what stays. Windows knows no case.
@@ -180,31 +249,47 @@ class _Unpacked(ArchiveSink):
         return FlushedFile(path)
 
 
+def _to_read(head: Head) -> int:
+    """Return about how many bytes are read: the database is packed, to a third or so of it."""
+    return head.total_bytes - head.database_bytes - head.database_bytes * 2 // 3
+
+
 def refuse_unknown_schema(head: Head) -> None:
     """Raise BackupFault if this version does not know the schema of a backup's database."""
     oldest, newest = min(migrations()), max(migrations())
     if head.schema < oldest:
         raise BackupFault(
-            f"the backup was made by a sitehub from before the first release (version {head.hub}, "
-            f"schema {head.schema}), which cannot be restored any more"
+            because(
+                "the backup was made by a sitehub from before the first release (version "
+                "%(version)s, schema %(schema)s), which cannot be restored any more",
+                version=head.hub,
+                schema=head.schema,
+            )
         )
     if head.schema > newest:
         raise BackupFault(
-            f"the backup was made by a newer sitehub (version {head.hub}, schema {head.schema}; "
-            f"this one knows {newest}): install that version first"
+            because(
+                "the backup was made by a newer sitehub (version %(version)s, schema %(schema)s; "
+                "this one knows %(known)s): install that version first",
+                version=head.hub,
+                schema=head.schema,
+                known=newest,
+            )
         )
 
 
 def _read_into(
     new: Path,
-    file: BinaryIO,
-    source: Path,
+    file: Source,
+    source: Path | None,
     passphrase: str | None,
     pace: Pace,
     new_settings: Callable[[Head], dict[str, str]],
 ) -> RestoreReport:
-    archive = read_archive(opened_source(file, passphrase), _Unpacked(new), pace)
-    copied = _copy_packs(archive, source.parent / PACKS, new, pace)
+    sink = _Unpacked(new, pace, has_packs=source is not None)
+    archive = read_archive(opened_source(file, passphrase), sink, pace)
+    # Without packs beside it, it names none.
+    copied = _copy_packs(archive, (source or new).parent / PACKS, new, pace)
     _check_database(new / DATABASE, archive, pace)
     unread = {**{one.name: one.parts for one in archive.unread}, **copied.unread}
     changed = {name: unread.get(name, ()) for name in copied.changed}

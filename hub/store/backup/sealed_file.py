@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from hub.errors import BackupFault, DamagedBackup
+from hub.errors import BackupFault, DamagedBackup, WrongPassphrase
 from hub.folding import MAX_NORMALISED, normalise
 
 #: How many bytes of a file tell whether it is sealed.
@@ -185,7 +185,7 @@ def _read_header(begin: bytes, source: Source, passphrase: str) -> tuple[_Decryp
     try:
         file_key = ChaCha20Poly1305(key).decrypt(_WRAP_NONCE, _decode(wrapped), None)
     except InvalidTag:
-        raise DamagedBackup(_WRONG_PASSPHRASE) from None
+        raise WrongPassphrase(_WRONG_PASSPHRASE) from None
     header = text[: text.rindex(b"---") + 3]
     nonce = source.read(_NONCE_BYTES)
     if len(nonce) < _NONCE_BYTES:
@@ -208,7 +208,7 @@ def _read_old_header(begin: bytes, source: Source, passphrase: str) -> tuple[_De
         raise DamagedBackup("the backup is damaged: its header asks for chunks of a wrong size")
     derived = _derive(passphrase, salt, _checked(log_n), 2 * _KEY_BYTES)
     if not hmac.compare_digest(check, derived[_KEY_BYTES:]):
-        raise DamagedBackup(_WRONG_PASSPHRASE)
+        raise WrongPassphrase(_WRONG_PASSPHRASE)
     cipher = AESGCM(derived[:_KEY_BYTES])
     return lambda chunk_nonce, sealed: cipher.decrypt(chunk_nonce, sealed, header), chunk_bytes
 
