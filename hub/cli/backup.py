@@ -181,6 +181,8 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
         print_line(f"{report.erased} records were erased after it was made, and stay erased")
     for line in _incomplete(report.unread):
         print_line(line, err=True)
+    if count := report.restored.waiting_targets:
+        print_line(f"{count} targets wait: sitehub target restored says what they get")
     if report.set_aside:
         print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
 

@@ -297,6 +297,18 @@ def retry(data_dir: Path, which: str) -> None:
     print_line(f"{now['state']}, {now['behind']} records behind, {now['parked']} refused")
 
 
+@target.command("restored")
+@click.argument("gets", type=click.Choice(("everything", "new")))
+@data_option()
+def restored(data_dir: Path, gets: str) -> None:
+    """Forward again after a restore: EVERYTHING once more, or only what is NEW."""
+    from hub.cli.output import print_line
+    from hub.cli.requests import call_api
+
+    for one in call_api(data_dir, "POST", "targets", "restored", body={"gets": gets})["items"]:
+        print_line(f"{one['name']}: {one['state']}, {one['behind']} records behind")
+
+
 def _call(data_dir: Path, method: str, which: str, *path: str, body: object = None) -> Any:
     from hub.cli.requests import call_api
 

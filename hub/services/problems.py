@@ -490,6 +490,18 @@ PROBLEMS: dict[str, Problem] = {
         alarm="major",
         topic="e-mails about alarms",
     ),
+    "targets-restored": Problem(
+        sentence=(
+            "This hub was restored from a backup. Nothing is forwarded to %(targets)s until "
+            "someone chooses what they get."
+        ),
+        advice=(
+            "Choose on the Connections page whether they get everything again or only what is new."
+        ),
+        meaning=_NOT_FORWARDED,
+        page=_FORWARDING,
+        topic="the forwarding of records",
+    ),
     "target-held": Problem(
         sentence="Nothing is forwarded to %(targets)s until someone fixes it: %(reason)s.",
         advice=(

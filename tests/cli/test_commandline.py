@@ -154,7 +154,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("plate-list", "plate-list add", "plate-list list"),
         *("plate-list set", "plate-list remove"),
         *("target", "target add", "target list", "target set", "target remove"),
-        *("target test", "target retry"),
+        *("target test", "target retry", "target restored"),
         *("central", "central init", "central prepare", "central enrol", "central remove"),
         *("central run", "central status", "central read-again", "central reissue"),
         *("central forget", "central prune", "central erase"),

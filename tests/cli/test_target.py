@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.store.targets.target import AFTER_RESTORE
 from tests.cli.conftest import Sitehub
 
 URL = "https://vms.example/in"
@@ -167,3 +168,16 @@ def test_a_test_that_fails_says_why(sitehub: Sitehub, data_dir: Path) -> None:
     done = sitehub("target", "test", "1")
     assert done.status == 1
     assert "it was not delivered" in done.err
+
+
+def test_after_a_restore_targets_wait_for_a_choice(sitehub: Sitehub, tmp_path: Path) -> None:
+    assert sitehub("target", "add", "webhook", "--url", URL, "--name", "VMS").status == 0
+    file = str(tmp_path / "site.backup")
+    assert sitehub("backup", file).status == 0
+    restored = sitehub("restore", file, "--force")
+    assert "1 targets wait: sitehub target restored says what they get" in restored.out
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["state"], shown["reason"]) == ("held", str(AFTER_RESTORE))
+    assert "restored from a backup" in sitehub("target", "retry", "VMS").err
+    assert sitehub("target", "restored", "new").out == "VMS: current, 0 records behind\n"
+    assert json.loads(sitehub("target", "list", "--json").out)[0]["state"] == "current"

@@ -279,6 +279,7 @@ DELETE /api/hub/v1/plate-lists/{plate_list}
 PUT /api/hub/v1/plate-lists/{plate_list}
 GET /api/hub/v1/targets
 POST /api/hub/v1/targets
+POST /api/hub/v1/targets/restored
 DELETE /api/hub/v1/targets/{target}
 GET /api/hub/v1/targets/{target}
 PATCH /api/hub/v1/targets/{target}

@@ -67,6 +67,7 @@ DONE = {
     "target-added": N_("The target was added."),
     "target-changed": N_("The target was saved."),
     "target-removed": N_("The target was removed. Nothing more is sent to it."),
+    "targets-restored": N_("Records are forwarded again."),
     "target-retried": N_("It is being tried again now."),
     "record-sent-again": N_("The record is being sent again."),
     "gaps-confirmed": N_("The gaps were confirmed."),

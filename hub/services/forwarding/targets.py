@@ -39,6 +39,8 @@ from hub.services.retention.retention import RetentionPolicy
 from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import (
+    AFTER_RESTORE,
+    OF_NOW,
     Cursor,
     DeadLetter,
     DeadLetterKey,
@@ -63,8 +65,6 @@ _SECRET_BYTES = 24
 #: The secret before the last one signs too for so long.
 _ROTATION_SECONDS = 86_400
 _CLOSE_SECONDS = 1.0
-#: They are told what happens, and not every record.
-_OF_NOW = ("mqtt", "mail")
 
 
 class TargetChange(Struct, frozen=True, kw_only=True):
@@ -167,7 +167,7 @@ class Targets:
         `mqtt` of MQTT and `mail` of mail, which begin with what is next always, and `partition` of
         NATS; without one, the hub's name decides. Raises BadParameter, AlreadyExists.
         """
-        if kind in _OF_NOW and begin != "now":
+        if kind in OF_NOW and begin != "now":
             raise BadParameter(
                 "leave it out for MQTT and mail, which always begin with what is next", field="from"
             )
@@ -219,6 +219,7 @@ class Targets:
                 raise ChangedMeanwhile("it was changed meanwhile: look at it again")
             new, keys = await self._changed(old, change)
             is_elsewhere = new.options != old.options or keys is not None
+            is_elsewhere = is_elsewhere and not old.waits_after_restore
             async with self._forwarders.stopped(old):
                 await self._store.targets.change(new, secrets=keys, release=is_elsewhere)
             await self._audit.add(by, "target.set", f"{id} {new.name}")
@@ -294,8 +295,13 @@ class Targets:
         return delivery
 
     async def retry(self, id: int, *, by: Actor) -> TargetView:
-        """Try at once what waits, is held, or was refused for ever. Raises NoSuchResource."""
+        """Try at once what waits, is held, or was refused for ever.
+
+        Raises NoSuchResource, and BadParameter if it waits for `go_on_restored`.
+        """
         async with self._forwarders.lock(id) as target:
+            if target.waits_after_restore:
+                raise BadParameter(AFTER_RESTORE, field="target")
             await self._audit.add(by, "target.retry", f"{id} {target.name}")
             letters = await self._store.targets.dead_letters(id)
             if target.held:
@@ -306,6 +312,38 @@ class Targets:
                 running.forwarder.retry_now()
         self._forwarders.tell(id)
         return self.get(id)
+
+    @property
+    def waits_after_restore(self) -> bool:
+        """Whether targets get nothing until somebody says what, now that the hub was restored."""
+        return any(one.waits_after_restore for one in self._store.targets.all())
+
+    async def go_on_restored(self, gets: Literal["everything", "new"], *, by: Actor) -> None:
+        """Forward again after a restore, to all targets that wait for this.
+
+        `gets`: the log of the restored hub from its beginning, or what they had not had when the
+        backup was made.
+        """
+        for one in self._lossless():
+            with suppress(NoSuchResource):
+                await self._go_on_restored(one.id, gets, by)
+
+    async def _go_on_restored(self, id: int, gets: str, by: Actor) -> None:
+        async with self._forwarders.lock(id) as target:
+            if not target.waits_after_restore:
+                return
+            cursor = replace(target.cursor, log=self._store.log_id)
+            # Whoever keeps the alarms of many sites closes those of a log that has ended.
+            if gets == "everything" or target.kind == "nats":
+                cursor = replace(cursor, alarm_number=0)
+            seq = 0 if gets == "everything" else min(cursor.seq, self._store.records.last_seq)
+            cursor = replace(cursor, seq=seq)
+            options = replace(target.options, begin_log=cursor.log, begin_seq=seq)
+            async with self._forwarders.stopped(target):
+                await self._store.targets.move(target, cursor)
+                await self._store.targets.change(replace(target, options=options), release=True)
+            await self._audit.add(by, f"target.restored-{gets}", f"{id} {target.name}")
+        self._forwarders.tell(id)
 
     def send_again(self, id: int, seq: int) -> None:
         """Send a record again, whether it was delivered or refused. Raises NoSuchResource."""
@@ -354,7 +392,7 @@ class Targets:
 
     def _lossless(self) -> Sequence[Target]:
         """Return the targets that get everything: not those that are told what happens now."""
-        return [one for one in self._store.targets.all() if one.kind not in _OF_NOW]
+        return [one for one in self._store.targets.all() if one.kind not in OF_NOW]
 
     # -- parts
 

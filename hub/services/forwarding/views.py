@@ -50,6 +50,11 @@ class TargetView(Struct, frozen=True, kw_only=True):
         return held is not None and held.sentence == REFUSES_ERASURE.sentence
 
     @property
+    def waits_after_restore(self) -> bool:
+        """Whether it gets nothing until somebody says what, now that the hub was restored."""
+        return self.target.waits_after_restore
+
+    @property
     def mail_failure(self) -> Reason | None:
         """Why somebody gets no mail of alarms, unless that is a matter of seconds."""
         if self.target.kind != "mail":

@@ -142,7 +142,11 @@ class Health:
         if keeping:
             names, reason = _some([view.target.name for view in keeping]), keeping[0].reason or ""
             yield _problem("erasure-refused", targets=names, reason=reason)
-        held = [view for view in views if view.state == "held" and not view.refuses_erasure]
+        asking = [view for view in views if view.waits_after_restore]
+        if asking:
+            yield _problem("targets-restored", targets=_some([one.target.name for one in asking]))
+        told = [*keeping, *asking]
+        held = [view for view in views if view.state == "held" and view not in told]
         if held:
             names, reason = _some([view.target.name for view in held]), held[0].reason or ""
             yield _problem("target-held", targets=names, reason=reason)

@@ -27,6 +27,7 @@ from hub.store.people.holdings import doubt_holdings
 from hub.store.sqlite.log_state import load_log_state, new_log_id
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations, refuse_unknown
 from hub.store.sqlite.sql import checked, one, secure_deletion
+from hub.store.targets.targets import hold_restored
 
 #: 1 MB, if pages have 4 KB.
 _STEP_PAGES = 256
@@ -231,11 +232,12 @@ class Restored(Struct, frozen=True):
     """What was changed in a restored database.
 
     `forgotten_days` lost their packs while the backup was made, or on a full disk later.
-    `has_pictures`: of the backup.
+    `has_pictures`: of the backup. `waiting_targets`: how many are held until somebody chooses.
     """
 
     forgotten_days: tuple[str, ...]
     has_pictures: bool
+    waiting_targets: int = 0
 
 
 def adapt_restored(
@@ -262,11 +264,12 @@ def adapt_restored(
                 connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value))
             # Numbers are given again that the lost hub had given after the backup.
             new_log_id(connection, os.urandom)
+            waiting = hold_restored(connection)
             doubt_holdings(connection)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise BackupFault(f"the restored database cannot be written: {error}") from error
-    return Restored(lost, has_pictures)
+    return Restored(lost, has_pictures, waiting)
 
 
 def _forget_held(connection: sqlite3.Connection) -> None:

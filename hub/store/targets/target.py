@@ -22,6 +22,15 @@ GapReason = Literal["age", "size", "disk", "confirmed", "lost"]
 DeadLetterKind = Literal["record", "alarm", "gap"]
 
 
+#: Why a target of everything is held after a restore.
+AFTER_RESTORE = Reason(
+    "the hub was restored from a backup: choose whether it gets everything again or only what is "
+    "new"
+)
+#: They are told what happens, and not every record.
+OF_NOW: tuple[TargetKind, ...] = ("mqtt", "mail")
+
+
 class Selection(Struct, frozen=True, kw_only=True):
     """Which records a target gets. What is empty leaves out nothing.
 
@@ -130,6 +139,11 @@ class Target(NewTarget, frozen=True, kw_only=True):
     id: int
     generation: int = 1
     held: Reason | None = None
+
+    @property
+    def waits_after_restore(self) -> bool:
+        """Whether somebody has to say what it gets, now that the hub was restored."""
+        return self.held is not None and self.held.sentence == AFTER_RESTORE.sentence
 
 
 class DeadLetterKey(Struct, frozen=True):

@@ -18,6 +18,8 @@ from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
 from hub.store.tables.table import Engine, RowSource, Table
 from hub.store.targets.target import (
+    AFTER_RESTORE,
+    OF_NOW,
     Cursor,
     DeadLetter,
     DeadLetterKey,
@@ -55,6 +57,9 @@ _HOLD = "UPDATE target SET held = ? WHERE id = ? AND generation = ?"
 _MOVE = """
 UPDATE target SET log = ?, seq = ?, alarm_number = ?, erasure_number = ?
 WHERE id = ? AND generation = ?
+"""
+_HOLD_RESTORED = """
+UPDATE target SET held = ? WHERE held = '' AND kind NOT IN (SELECT value FROM json_each(?))
 """
 _REMOVE = "DELETE FROM target WHERE id = ?"
 _TAKEN = "SELECT EXISTS (SELECT 1 FROM target WHERE name = ? AND id <> ?)"
@@ -175,6 +180,15 @@ def _target(row: _Row) -> Target:
 def count_dead_letters(connection: sqlite3.Connection) -> dict[int, int]:
     """Return how many dead letters there are, by target."""
     return dict(connection.execute(_COUNT_DEAD_LETTERS).fetchall())
+
+
+def hold_restored(connection: sqlite3.Connection) -> int:
+    """Hold the targets of a restored database that get everything, until a person has chosen.
+
+    Returns how many these are.
+    """
+    of_now = msgspec.json.encode(OF_NOW).decode()
+    return connection.execute(_HOLD_RESTORED, (AFTER_RESTORE.stored(), of_now)).rowcount
 
 
 class TargetTable(Table[TargetRows]):

@@ -23,6 +23,7 @@ from hub.services.retention.retention import RetentionPlan
 from hub.services.upkeep.health import Health
 from hub.store.backup.unread import Part
 from hub.store.health import StoreHealth
+from hub.store.targets.target import AFTER_RESTORE
 from hub.update.programs import Outcome
 from tests.support.backups import generation
 from tests.support.clock import FrozenClock
@@ -461,6 +462,7 @@ def target(
         reason=reason,
         waiting_seconds=waiting,
         refuses_erasure=reason.startswith("it refuses to erase"),
+        waits_after_restore=reason == str(AFTER_RESTORE),
         mail_failure=None,
         unseen_gaps=1 if lost else 0,
         unseen_lost=lost,
@@ -493,6 +495,17 @@ def test_a_target_that_keeps_what_was_erased_is_told_by_itself(parts: Parts) -> 
     parts.targets = parts.targets[1:]
     assert parts.sentence() == (
         f"Wall keeps people who were erased here, and nothing more is sent to it: {refuses}."
+    )
+
+
+def test_targets_that_wait_after_a_restore_are_told_by_themselves(parts: Parts) -> None:
+    asks = target("Doors", "held", str(AFTER_RESTORE))
+    parts.targets = [asks, target("Wall", "held", "it answered 410")]
+    assert (parts.codes(), parts.faults()) == (["targets-restored", "target-held"], [])
+    parts.targets = [asks]
+    assert parts.sentence() == (
+        "This hub was restored from a backup. Nothing is forwarded to Doors until someone chooses "
+        "what they get."
     )
 
 

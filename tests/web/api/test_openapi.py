@@ -49,7 +49,7 @@ from web.api.records.erasures import ErasureBody
 from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.reports import AttendanceSchedules
 from web.api.routes import Routes
-from web.api.targets.bodies import TargetBody, TargetPatch
+from web.api.targets.bodies import AfterRestore, TargetBody, TargetPatch
 from web.app import create_app
 
 #: The outline of the document as it was last looked at; CHANGELOG.md has what differs.
@@ -188,7 +188,7 @@ async def test_the_examples_are_valid_requests_and_answers(
     bodies |= {NoteBody, SeqsBody, AlarmRules, PlateListBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
     bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody, PhotoSearchBody}
-    bodies |= {TargetBody, TargetPatch, RelayBody, SwitchBody, AttendanceSchedules}
+    bodies |= {TargetBody, TargetPatch, AfterRestore, RelayBody, SwitchBody, AttendanceSchedules}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

@@ -10,13 +10,14 @@ import httpx
 import pytest
 
 from hub.services.audit import COMMAND_LINE
-from hub.store.targets.target import Selection
+from hub.store.targets.target import AFTER_RESTORE, Selection
 from tests.services.forwarding.conftest import (
     Forwarding,
     Receiver,
     day_of,
     open_forwarding,
 )
+from tests.support.backups import backup_of, restore_backup
 from tests.support.clock import FrozenClock
 from tests.web.api.test_api import Client, refusal
 
@@ -267,3 +268,27 @@ async def test_a_target_of_mail_is_answered_without_its_password(
     for wrong in ({"mail": None}, {"mail": {**mail, "minutes": 0}}, {"mail": {**mail, "to": "x"}}):
         answer = await client.raw("POST", "targets", {**body, "name": "other", **wrong})
         assert (await refusal(answer))[0] == 400
+
+
+async def test_after_a_restore_one_call_says_what_targets_get(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    receiver = Receiver()
+    async with open_forwarding(tmp_path, clock, receiver) as before:
+        await before.hub.add_faces("a")
+        await before.add()
+        await before.until_current(1)
+        backup = await backup_of(before.hub)
+    await restore_backup(tmp_path, backup)
+    async with open_forwarding(tmp_path, clock, receiver) as forwarding:
+        client = Client(forwarding.hub, await forwarding.hub.bearer())
+        assert (await client.get("targets/1"))["reason"] == str(AFTER_RESTORE)
+        status, code, message = await refusal(await client.raw("POST", "targets/1/retry"))
+        assert (status, code) == (400, 420)
+        assert "restored from a backup" in message
+        answer = await client.raw("POST", "targets/restored", {"gets": "all"})
+        assert (await refusal(answer))[0] == 400
+        answer = await client.send("POST", "targets/restored", {"gets": "everything"})
+        assert [one["cursor"]["seq"] for one in answer["items"]] == [0]
+        await forwarding.until_current(1)
+    assert receiver.seqs == [1, 1]

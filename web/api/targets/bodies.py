@@ -172,3 +172,9 @@ def _mqtt(home_assistant: bool | UnsetType, commands: bool | UnsetType) -> MqttO
         home_assistant=None if home_assistant is UNSET else home_assistant,
         commands=None if commands is UNSET else commands,
     )
+
+
+class AfterRestore(Struct, frozen=True, forbid_unknown_fields=True):
+    """What targets get of a restored hub."""
+
+    gets: Literal["everything", "new"]

@@ -13,8 +13,9 @@ from web.api.targets.answers import (
     ParkedAnswer,
     Secret,
     TargetAnswer,
+    Targets,
 )
-from web.api.targets.bodies import TargetBody
+from web.api.targets.bodies import AfterRestore, TargetBody
 
 TAG = "Targets"
 _ALL = f"{PREFIX}/targets"
@@ -88,6 +89,19 @@ RETRY = Endpoint(
     tag=TAG,
     summary="Try at once what waits, is held, or was parked",
     answer_example=EXAMPLE,
+)
+GO_ON_RESTORED = Endpoint(
+    method="POST",
+    path=f"{_ALL}/restored",
+    tag=TAG,
+    summary="Forward again after the hub was restored from a backup",
+    description=(
+        "Until then, webhooks and NATS are held. `everything`: the log from its beginning; `new`: "
+        "what a target had not had when the backup was made. The log has another id in any case. "
+        "Answers with all targets."
+    ),
+    body_example=AfterRestore("new"),
+    answer_example=Targets([EXAMPLE]),
 )
 SECRET = Endpoint(
     method="POST",

@@ -21,12 +21,13 @@ from web.api.targets.answers import (
     parked_answer,
     target_answer,
 )
-from web.api.targets.bodies import TargetBody, TargetPatch
+from web.api.targets.bodies import AfterRestore, TargetBody, TargetPatch
 from web.api.targets.endpoints import (
     ADD,
     CONFIRM_GAPS,
     DELIVERIES,
     EXAMPLE,
+    GO_ON_RESTORED,
     PARKED,
     PATH,
     RETRY,
@@ -68,6 +69,10 @@ def add_targets(routes: Routes, services: Services) -> None:
 
     async def retry_target(call: Call[Nothing, Nothing]) -> TargetAnswer:
         return target_answer(await targets.retry(id_of(call, "target"), by=call.caller.actor))
+
+    async def go_on_restored(call: Call[Nothing, AfterRestore]) -> Targets:
+        await targets.go_on_restored(call.body.gets, by=call.caller.actor)
+        return Targets([target_answer(view) for view in targets.list()])
 
     async def change_secret(call: Call[Nothing, Nothing]) -> Secret:
         return Secret(await targets.change_secret(id_of(call, "target"), by=call.caller.actor))
@@ -119,6 +124,7 @@ def add_targets(routes: Routes, services: Services) -> None:
     )
     routes.add(TEST, test_target)
     routes.add(RETRY, retry_target)
+    routes.add(GO_ON_RESTORED, go_on_restored)
     routes.add(SECRET, change_secret)
     routes.add(DELIVERIES, list_deliveries)
     routes.add(PARKED, list_parked)

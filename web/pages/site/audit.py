@@ -131,6 +131,8 @@ ACTIONS = {
     "target.remove": N_("Removed the target"),
     "target.secret": N_("Changed the secret of the target"),
     "target.test": N_("Tested the target"),
+    "target.restored-everything": N_("After the restore, everything again for the target"),
+    "target.restored-new": N_("After the restore, only what is new for the target"),
     "target.retry": N_("Retried the target"),
     "target.confirm": N_("Confirmed the gaps of the target"),
     "hold.add": N_("Kept records as evidence"),

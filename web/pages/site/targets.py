@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.forwarding.forwarder import TargetState
@@ -124,6 +124,7 @@ async def _list_page(values: Values, fault: Fault | None = None) -> Response:
         ),
         "site/_targets.html",
         rows=[_row(view) for view in auth.services().forwarding.targets.list()],
+        waits_after_restore=auth.services().forwarding.targets.waits_after_restore,
         **form_of("webhook", values, fault),
     )
     return await sections_page(
@@ -132,6 +133,15 @@ async def _list_page(values: Values, fault: Fault | None = None) -> Response:
         title=gettext("Connections"),
         status=200 if fault is None else fault.status,
     )
+
+
+@blueprint.post("/restored", role="admin")
+async def go_on_restored() -> Response:
+    """Forward again after a restore."""
+    gets = (await request.form).get("gets")
+    targets = auth.services().forwarding.targets
+    await targets.go_on_restored("everything" if gets == "everything" else "new", by=auth.actor())
+    return redirect_to("/site/targets?done=targets-restored")
 
 
 @blueprint.post("/add", role="admin", password=asked(_list_page, entered))
@@ -256,6 +266,7 @@ async def _target_page(
         "site/target.html",
         status=200 if fault is None else fault.status,
         row=_row(view),
+        waits_after_restore=view.waits_after_restore,
         has_secret=view.target.kind == "webhook",
         can_send_again=view.target.kind == "webhook" and view.state != "held",
         about=reason_text(view.about),

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 import trio
 
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats import sender as sender_module
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
+from tests.support.backups import backup_of, restore_backup
 from tests.support.clock import FrozenClock
 from tests.support.nats_server import NatsServer, Stored
 
@@ -70,3 +72,22 @@ async def test_a_hub_without_records_shows_that_it_is_there(
     seqs = await new_forwarding.hub.add_faces("a")
     await new_forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
     assert await new_forwarding.stored_seqs() == seqs
+
+
+@pytest.mark.parametrize(("gets", "records"), [("everything", 3), ("new", 1)])
+async def test_a_restored_hub_sends_what_was_chosen(
+    tmp_path: Path, clock: FrozenClock, new_server: NatsServer, gets: str, records: int
+) -> None:
+    async with open_nats_forwarding(tmp_path / "hub", clock, new_server) as forwarding:
+        id = (await forwarding.add()).target.id
+        seqs = await forwarding.hub.add_faces("a", "b")
+        await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+        backup = await backup_of(forwarding.hub)
+    await restore_backup(tmp_path / "hub", backup)
+    async with open_nats_forwarding(tmp_path / "hub", clock, new_server) as forwarding:
+        (seq,) = await forwarding.hub.add_faces("c")
+        targets = forwarding.hub.services.forwarding.targets
+        await targets.go_on_restored(gets, by=COMMAND_LINE)  # type: ignore[arg-type]
+        await forwarding.until(id, lambda view: view.cursor.seq == seq)
+        stored = await forwarding.all_stored()
+    assert [one.kind for one in stored] == ["log", "rec", "rec", "log", *["rec"] * records]

@@ -16,6 +16,7 @@ from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
 from hub.store.targets.target import DeadLetter
 from tests.services.forwarding.conftest import Receiver, day_of
+from tests.support.backups import backup_of, restore_backup
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from tests.support.photographer import Photographer
@@ -497,3 +498,33 @@ async def test_what_is_wrong_with_a_target_of_mail_is_said_at_the_field(
     assert sentence in admin.text
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
     assert hub.services.forwarding.targets.list() == ()
+
+
+async def test_after_a_restore_the_page_asks_once_what_targets_get(
+    tmp_path: Path, clock: FrozenClock, hub: PageSite, admin: Photographer, receiver: Receiver
+) -> None:
+    await hub.hub.add_faces("a")
+    await add(admin)
+    assert "This hub was restored" not in admin.text
+    restored = tmp_path / "restored"
+    await trio.Path(restored).mkdir()
+    await restore_backup(restored, await backup_of(hub.hub))
+    async with (
+        open_page_site(restored, clock, users=(), transport=receiver) as site,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(site.services.forwarding.targets.run)
+        admin = await Photographer.signed_in(site, "admin")
+        await admin.get(f"{TARGETS}/1")
+        assert "The hub was restored from a backup: choose whether" in admin.text
+        assert f'href="{TARGETS}#restored"' in admin.text
+        assert "Retry now" not in admin.text
+        await admin.get(TARGETS)
+        assert "This hub was restored from a backup" in admin.text
+        await admin.send(f"{TARGETS}/restored", gets="new")
+        assert admin.goes_to == f"{TARGETS}?done=targets-restored"
+        await admin.get(admin.goes_to)
+        assert "Records are forwarded again." in admin.text
+        assert "This hub was restored" not in admin.text
+        assert "Held" not in admin.text
+        nursery.cancel_scope.cancel()
