@@ -311,7 +311,7 @@ async def test_a_fault_keeps_the_way_back_and_another_site_is_none(
     for other in ("https://example.com/", "//example.com", "/\\example.com", "javascript:0"):
         await admin.get(f"{PAGE}?{urlencode({'next': other})}")
         assert back_of(admin) == "/"
-        web.fault = ""
+        web.fault = "none"
         await admin.send(PAGE, switch="off", next=other)
         assert admin.goes_to == "/?done=relay-off"
 
