@@ -21,13 +21,14 @@ from web.route_access import CheckedQuart
 
 _DOCS = "/docs"
 _SETUP = "/setup/<token>"
+_RESTORE = f"{_SETUP}/restore"
 _CAMERA = "/cameras/<int:did>"
 #: Two pages with one rule.
 _SETTINGS_OF_DEVICE = "/cameras/<int:did>/device/<any(image, media):name>"
 #: Pages of every camera that are others if it is of edition 3.
 _OTHER_IN_EDITION_3 = ("", "/manage", "/recordings", "/remove", "/search")
 #: Anybody can open these.
-_OPEN_TO_ALL = ("/sign-in", _SETUP)
+_OPEN_TO_ALL = ("/sign-in", _SETUP, _RESTORE)
 _PAGE_START = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 _HREF = re.compile(r'\shref="(/[^"#]*)')
 _NOT_IN_NAMES = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?|>")
@@ -68,7 +69,8 @@ def find_pages(site: FilledSite) -> list[Page]:
             crawl.follow_links_of(f"/cameras/{site.door_did}")
         for path in _OTHER_IN_EDITION_3 if site.edition_3_did else ():
             crawl.follow_links_of(f"/cameras/{site.edition_3_did}{path}")
-    found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
+    found = {_SETUP: site.setup_path, _RESTORE: f"{site.setup_path}/restore"}
+    found |= {"/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
     pages = [Page(rule, path) for rule, path in found.items()]
     if site.edition_3_did:
         pages += _pages_of_later(site)

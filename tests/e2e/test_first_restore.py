@@ -14,6 +14,8 @@ import httpx
 import pytest
 import trio
 
+from tests.e2e.axe import find_problems, load_axe
+from tests.e2e.browser import Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 from tests.e2e.load import RECORDS
@@ -57,6 +59,23 @@ def test_the_restored_hub_comes_up_by_itself(
     with closing(new_hub.sync_client(headers=headers)) as client:
         assert len(client.get(RECORDS, params={"kind": "face"}).json()["items"]) == 2
     assert new_hub.stop() == 0
+
+
+@pytest.mark.browser
+def test_a_browser_chooses_or_sends_the_file(
+    new_hub: HubProcess, backup: Path, browser: Browser
+) -> None:
+    new_hub.start()
+    load_axe(browser)
+    browser.open(f"{new_hub.setup_link}/restore?folder={backup.parent}")
+    assert browser.find_all("input[type=radio]")
+    assert list(find_problems(browser)) == []
+    browser.find("input[type=file]").send_keys(str(backup))
+    browser.click("form[data-upload] button")
+    browser.wait_for_text("The backup is restored")
+    assert list(find_problems(browser)) == []
+    browser.wait_for_text("Sign in")
+    assert browser.console_errors() == []
 
 
 def test_kill_9_leaves_the_new_hub_or_the_restored_one(
