@@ -71,6 +71,9 @@ def find_pages(site: FilledSite) -> list[Page]:
             crawl.follow_links_of(f"/cameras/{site.edition_3_did}{path}")
     found = {_SETUP: site.setup_path, _RESTORE: f"{site.setup_path}/restore"}
     found |= {"/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
+    if person := crawl.pages.get("/people/<pid>"):
+        # A form leads there.
+        found["/people/remove"] = f"/people/remove?pid={person.rpartition('/')[2]}"
     pages = [Page(rule, path) for rule, path in found.items()]
     if site.edition_3_did:
         pages += _pages_of_later(site)
