@@ -483,8 +483,7 @@ def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
     parts.targets = [target("Doors", "held", "it answered 410"), target("Wall")]
     assert (parts.codes(), parts.faults()) == (["target-held"], [])
     assert (
-        parts.sentence()
-        == "Nothing is forwarded to Doors until someone fixes it: it answered 410."
+        parts.sentence() == "Nothing is forwarded to Doors until someone fixes it: it answered 410."
     )
 
 
