@@ -104,6 +104,8 @@ GET /people/import
 POST /people/import
 GET /people/import/{id}
 POST /people/import/{id}
+GET /people/remove
+POST /people/remove
 GET /people/{pid}/edit
 POST /people/{pid}/edit
 GET /people/{pid}/remove

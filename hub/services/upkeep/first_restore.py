@@ -48,7 +48,7 @@ _LOOK_SECONDS = 10.0
 _MAX_OFFERED = 30
 #: The browser that waits for the restore learns of its end before the ports close.
 _RESTART_DELAY_SECONDS = 3.0
-_SET_UP = Reason("somebody has set up this hub meanwhile")
+_SET_UP = Reason("someone else has just set up this hub")
 _CUT_OFF = Reason("the file did not arrive completely: send it again")
 
 
@@ -316,7 +316,7 @@ def _as_fault(error: Exception) -> BackupFault:
     if isinstance(error, OSError):
         return BackupFault(because("it cannot be read: %(why)s", why=Reason(os_error_text(error))))
     log.exception("a restore failed")
-    return BackupFault(because("an unexpected fault: %(why)s", why=str(error)))
+    return BackupFault(because("an unexpected error: %(why)s", why=str(error)))
 
 
 def _read_if_there(path: Path) -> bytes:

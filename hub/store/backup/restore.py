@@ -261,7 +261,7 @@ def refuse_unknown_schema(head: Head) -> None:
         raise BackupFault(
             because(
                 "the backup was made by a sitehub from before the first release (version "
-                "%(version)s, schema %(schema)s), which cannot be restored any more",
+                "%(version)s, schema %(schema)s), which can no longer be restored",
                 version=head.hub,
                 schema=head.schema,
             )
