@@ -121,9 +121,16 @@ def _new_file(data_dir: Path, path: Path) -> Iterator[Sink]:
 @click.option(
     "--force", is_flag=True, help="Move existing data aside, within the data directory, first."
 )
+@click.option(
+    "--hold-targets",
+    is_flag=True,
+    help="Forward nothing before `target restored` says what targets get; else all of it again.",
+)
 @_passphrase_option("Open the backup with a passphrase that is read from standard input.")
 @data_option(makes_hub=True)
-def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> None:
+def restore(
+    data_dir: Path, file: Path, force: bool, hold_targets: bool, passphrase: str | None
+) -> None:
     """Restore a backup: one FILE, or a generation in the backup folder. No hub may run.
 
     Nothing is changed before the whole backup has been read and verified.
@@ -152,6 +159,7 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
                 force=force,
                 pace=pace,
                 new_settings=lambda head: restored_setting(head.created_at, head.addresses),
+                hold_targets=hold_targets,
             )
     _print_report(report, data_dir)
     # This opens the restored database once, before somebody relies on it.
@@ -182,7 +190,7 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
     for line in _incomplete(report.unread):
         print_line(line, err=True)
     if count := report.restored.waiting_targets:
-        print_line(f"{count} targets wait: sitehub target restored says what they get")
+        print_line(f"targets that wait for `sitehub target restored`: {count}")
     if report.set_aside:
         print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
 

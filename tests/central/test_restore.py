@@ -11,7 +11,6 @@ import trio
 from hub.__main__ import run as command
 from hub.central.pictures import PictureFolder
 from hub.central.received import Received, read_message
-from hub.services.audit import COMMAND_LINE
 from hub.store.targets.target import Selection
 from tests.services.forwarding.nats.conftest import STREAM, open_nats_forwarding
 from tests.services.forwarding.test_erasures import NAME, NUMBER, add_person, erase_person
@@ -41,7 +40,6 @@ async def test_a_restored_hub_counts_once_and_its_erasure_reaches_what_the_backu
             await hub.until(id, lambda view: view.cursor.seq == 4)
         assert await _command("restore", str(backup), "--data", str(data), "--force") == 0
         async with open_nats_forwarding(data, clock, server) as hub:
-            await hub.hub.services.forwarding.targets.go_on_restored("everything", by=COMMAND_LINE)
             clock.advance(60)
             (last,) = await hub.hub.add_faces("Huang Rong", pictures=True)
             await hub.until(id, lambda view: view.cursor.seq == last)

@@ -174,8 +174,8 @@ def test_after_a_restore_targets_wait_for_a_choice(sitehub: Sitehub, tmp_path: P
     assert sitehub("target", "add", "webhook", "--url", URL, "--name", "VMS").status == 0
     file = str(tmp_path / "site.backup")
     assert sitehub("backup", file).status == 0
-    restored = sitehub("restore", file, "--force")
-    assert "1 targets wait: sitehub target restored says what they get" in restored.out
+    restored = sitehub("restore", file, "--force", "--hold-targets")
+    assert "targets that wait for `sitehub target restored`: 1" in restored.out
     (shown,) = json.loads(sitehub("target", "list", "--json").out)
     assert (shown["state"], shown["reason"]) == ("held", str(AFTER_RESTORE))
     assert "restored from a backup" in sitehub("target", "retry", "VMS").err

@@ -70,7 +70,7 @@ async def backup_of(hub: HubServices, *, passphrase: str | None = None) -> bytes
         return b"".join([part async for part in data])
 
 
-async def restore_backup(data_dir: Path, backup: bytes) -> None:
+async def restore_backup(data_dir: Path, backup: bytes, *, hold_targets: bool = False) -> None:
     """Restore a backup in place of the data of a hub that does not run."""
     await trio.to_thread.run_sync(
         lambda: restore(
@@ -80,5 +80,6 @@ async def restore_backup(data_dir: Path, backup: bytes) -> None:
             passphrase=None,
             force=True,
             pace=Pace(),
+            hold_targets=hold_targets,
         )
     )

@@ -226,6 +226,7 @@ class FirstRestore:
                 passphrase=wanted.passphrase,
                 pace=pace,
                 new_settings=lambda head: restored_setting(head.created_at, head.addresses),
+                hold_targets=True,
             )
 
     async def _check_settings(self) -> Config:

@@ -75,12 +75,14 @@ def restore(
     force: bool,
     pace: Pace,
     new_settings: Callable[[Head], dict[str, str]] = lambda head: {},
+    hold_targets: bool = False,
     now: Callable[[], float] = time.time,
 ) -> RestoreReport:
     """Restore the open backup `file`, whose path is `source`, into a data directory. Blocks.
 
-    The caller holds the lock of the directory. A generation's packs are beside it. Raises
-    BackupFault with one line; the directory is unchanged then.
+    The caller holds the lock of the directory. A generation's packs are beside it.
+    `hold_targets`: whether somebody chooses first what targets get. Raises BackupFault with one
+    line; the directory is unchanged then.
     """
     complete_restore(data_dir, now)
     if holds_data(data_dir) and not force:
@@ -88,7 +90,13 @@ def restore(
             f"{data_dir} holds a hub's data: --force moves it aside, and restores the backup"
         )
     report = stage(
-        file, source, data_dir, passphrase=passphrase, pace=pace, new_settings=new_settings
+        file,
+        source,
+        data_dir,
+        passphrase=passphrase,
+        pace=pace,
+        new_settings=new_settings,
+        hold_targets=hold_targets,
     )
     with _told_as_fault():
         try:
@@ -107,6 +115,7 @@ def stage(
     passphrase: str | None,
     pace: Pace,
     new_settings: Callable[[Head], dict[str, str]] = lambda head: {},
+    hold_targets: bool = False,
 ) -> RestoreReport:
     """Read and verify a backup beside the data, which stays as it is. Blocks.
 
@@ -119,7 +128,9 @@ def stage(
         with _told_as_fault():
             _discard(data_dir)
             new.mkdir(mode=DIRECTORY_MODE, parents=True)
-            return _read_into(new, file, source, passphrase, pace, new_settings)
+            return _read_into(
+                new, file, source, passphrase, pace, new_settings, hold_targets=hold_targets
+            )
     except BaseException:
         _discard(data_dir)
         raise
@@ -285,6 +296,8 @@ def _read_into(
     passphrase: str | None,
     pace: Pace,
     new_settings: Callable[[Head], dict[str, str]],
+    *,
+    hold_targets: bool,
 ) -> RestoreReport:
     sink = _Unpacked(new, pace, has_packs=source is not None)
     archive = read_archive(opened_source(file, passphrase), sink, pace)
@@ -300,6 +313,7 @@ def _read_into(
         packs=_packs_in(archive) - copied.emptied,
         has_pictures=archive.head.has_pictures,
         settings=new_settings(archive.head),
+        hold_targets=hold_targets,
     )
     _flush(new)
     return RestoreReport(archive.head, restored, erased, unread=tuple(missing))

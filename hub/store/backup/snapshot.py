@@ -241,13 +241,19 @@ class Restored(Struct, frozen=True):
 
 
 def adapt_restored(
-    database: Path, *, packs: frozenset[str], has_pictures: bool, settings: dict[str, str]
+    database: Path,
+    *,
+    packs: frozenset[str],
+    has_pictures: bool,
+    settings: dict[str, str],
+    hold_targets: bool,
 ) -> Restored:
     """Make a restored database fit the packs that were restored with it. Blocks.
 
     `packs`: their names. Days without a pack were dropped while the backup was made, or later: they
     are dropped here too. A backup without pictures keeps its records and forgets where their
-    pictures were. `settings` are stored. Raises BackupFault.
+    pictures were. `settings` are stored. With `hold_targets`, those that get everything wait until
+    somebody chooses what they get. Raises BackupFault.
     """
     try:
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
@@ -264,7 +270,7 @@ def adapt_restored(
                 connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value))
             # Numbers are given again that the lost hub had given after the backup.
             new_log_id(connection, os.urandom)
-            waiting = hold_restored(connection)
+            waiting = hold_restored(connection) if hold_targets else 0
             doubt_holdings(connection)
             connection.execute("COMMIT")
     except sqlite3.Error as error:

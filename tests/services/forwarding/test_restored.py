@@ -1,4 +1,4 @@
-"""Targets of a hub that was restored wait until somebody has chosen what they get."""
+"""Targets of a hub that was restored may wait until somebody has chosen what they get."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def data(tmp_path: Path, clock: FrozenClock, receiver: Receiver) -> Path:
         backup = await backup_of(forwarding.hub)
     receiver.answer = lambda _: httpx.Response(204)
     receiver.kept.clear()
-    await restore_backup(tmp_path, backup)
+    await restore_backup(tmp_path, backup, hold_targets=True)
     return tmp_path
 
 

@@ -279,7 +279,7 @@ async def test_after_a_restore_one_call_says_what_targets_get(
         await before.add()
         await before.until_current(1)
         backup = await backup_of(before.hub)
-    await restore_backup(tmp_path, backup)
+    await restore_backup(tmp_path, backup, hold_targets=True)
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
         client = Client(forwarding.hub, await forwarding.hub.bearer())
         assert (await client.get("targets/1"))["reason"] == str(AFTER_RESTORE)

@@ -83,7 +83,7 @@ async def test_a_restored_hub_sends_what_was_chosen(
         seqs = await forwarding.hub.add_faces("a", "b")
         await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
         backup = await backup_of(forwarding.hub)
-    await restore_backup(tmp_path / "hub", backup)
+    await restore_backup(tmp_path / "hub", backup, hold_targets=True)
     async with open_nats_forwarding(tmp_path / "hub", clock, new_server) as forwarding:
         (seq,) = await forwarding.hub.add_faces("c")
         targets = forwarding.hub.services.forwarding.targets

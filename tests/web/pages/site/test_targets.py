@@ -508,7 +508,7 @@ async def test_after_a_restore_the_page_asks_once_what_targets_get(
     assert "This hub was restored" not in admin.text
     restored = tmp_path / "restored"
     await trio.Path(restored).mkdir()
-    await restore_backup(restored, await backup_of(hub.hub))
+    await restore_backup(restored, await backup_of(hub.hub), hold_targets=True)
     async with (
         open_page_site(restored, clock, users=(), transport=receiver) as site,
         trio.open_nursery() as nursery,
