@@ -513,4 +513,8 @@ def test_all_areas_of_an_administrator_fit_into_a_low_window(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        assert browser.driver.execute_script(_RAIL) == [fits, True]
+        wanted = [fits, True]
+        browser.wait_until(
+            lambda wanted=wanted: browser.driver.execute_script(_RAIL) == wanted,
+            f"the areas are not as expected at {width} by {height}",
+        )
