@@ -44,8 +44,9 @@ EXPLAINED = (
     r"^target \d+ gets nothing now: ",
     # Its camera went away while the disk took its time.
     r"^a change without a caller failed: the device is offline",
-    # Or what was to be changed was removed, by whoever was told to try again.
+    # Or what was to be changed was removed, or added, by whoever was told to try again.
     r"^a change without a caller failed: there is no ",
+    r"^a change without a caller failed: name: there is already ",
     # What it does by itself.
     r"^backed up into ",
     r"^the backup failed: records were erased while the backup was made",
