@@ -23,6 +23,7 @@ _UNKNOWN: dict[str, Any] = {
     "site": None,
     "dashboard": [],
     "devices": [],
+    "fingerprint": None,
     "cameras": None,
     "records": None,
     "backups": None,
@@ -94,6 +95,8 @@ def _rows(found: dict[str, Any], data_dir: Path) -> Iterator[tuple[str, str]]:
     for label, urls in (("Dashboard", found["dashboard"]), ("For cameras", found["devices"])):
         for url in urls:
             yield label, url
+    if found["fingerprint"]:
+        yield "Certificate", f"SHA-256 {found['fingerprint']}"
     if cameras := found["cameras"]:
         states = ("online", "offline", "disabled", "waiting")
         yield "Cameras", ", ".join(f"{cameras[state]} {state}" for state in states)

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -38,6 +40,10 @@ def test_a_start_prints_addresses_paths_and_fingerprint(make_hub: MakeHub) -> No
     assert f"wss://127.0.0.1:{hub.device_port}/" in out
     assert str(hub.data_dir) in out
     assert re.search(r"SHA-256 ([0-9A-F]{2}:){31}[0-9A-F]{2}\n", out)
+    shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", hub.web_port)))
+    in_browsers = sha256(shown).digest().hex(":").upper()
+    assert f"in browsers   SHA-256 {in_browsers}\n" in out
+    assert f"Certificate SHA-256 {in_browsers}\n" in hub.cli("status")
     answer = httpx.get(hub.setup_link, verify=hub.trust())
     assert answer.status_code == 200
     assert (hub.data_dir / "sitehub.toml").read_text("utf-8").count("# ") > 30

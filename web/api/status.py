@@ -22,6 +22,7 @@ _EXAMPLE = HubStatus(
     site="Harbour East",
     dashboard=["https://192.168.1.10:8443/"],
     devices=["wss://192.168.1.10:8444/"],
+    fingerprint=":".join(["3A", "7F"] * 16),
     cameras=CameraCounts(online=12, offline=1, disabled=0, waiting=2),
     records=RecordFigures(
         log="5f3c9a70d1e84b6c8e21c47d0b9a6e15",

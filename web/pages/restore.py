@@ -110,13 +110,14 @@ async def _choice_page(token: str, fault: Fault, place: str = "") -> Response:
         return await page("account/_restore_file.html", status=fault.status, **shown)
     place = (place or request.args.get("folder", "")).strip()
     found = await restoring.look(place)
-    chosen = restoring.path or (found[0].path if found else "")
+    chosen = restoring.path or (found.backups[0].path if found.backups else "")
     return await page(
         "account/restore.html",
         status=fault.status,
         setup_address=f"/setup/{token}",
         is_offered=await restoring.is_offered(),
-        rows=[_row(one, one.path == chosen) for one in found],
+        rows=[_row(one, one.path == chosen) for one in found.backups],
+        forbidden=found.forbidden,
         place=place,
         **shown,
     )

@@ -68,3 +68,6 @@ def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list
         is_site = services.upkeep.certificates.kind == "site"
         whose = f"{dashboard_urls(services)[0]}ca.crt" if is_site else "your own"
         yield "Certificate", [whose, f"SHA-256 {services.upkeep.certificates.fingerprint()}"]
+        if is_site:
+            leaf = services.upkeep.certificates.leaf_fingerprint
+            yield "  in browsers", [f"SHA-256 {leaf}"]

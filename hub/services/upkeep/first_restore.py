@@ -26,7 +26,7 @@ from hub.services.backups.copying import run_copying
 from hub.services.backups.views import restored_setting
 from hub.services.people.register import PeopleRegister
 from hub.store.backup.files import open_regular
-from hub.store.backup.finding import FoundBackup, find_backups
+from hub.store.backup.finding import Finding, FoundBackup, find_backups
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import (
     RestoreReport,
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 #: A disk that does not answer for so long has no backups.
 _LOOK_SECONDS = 10.0
 _MAX_OFFERED = 30
+_MAX_FORBIDDEN = 3
 #: The browser that waits for the restore learns of its end before the ports close.
 _RESTART_DELAY_SECONDS = 3.0
 _SET_UP = Reason("someone else has just set up this hub")
@@ -61,6 +62,13 @@ class OfferedBackup(Struct, frozen=True):
     site: str = ""
     records: int | None = None
     has_pictures: bool = True
+
+
+class Offer(Struct, frozen=True):
+    """`backups`: the newest first. `forbidden`: what the hub's account may not read."""
+
+    backups: list[OfferedBackup]
+    forbidden: list[str]
 
 
 class RestoreProgress(Struct, frozen=True):
@@ -137,20 +145,22 @@ class FirstRestore:
         except OSError:
             return 0
 
-    async def look(self, place: str = "") -> list[OfferedBackup]:
-        """Return the backups in a folder, or this file; "": on the disks of this computer.
+    async def look(self, place: str = "") -> Offer:
+        """Return what there is in a folder, or this file; "": on the disks of this computer.
 
-        The newest first. What cannot be read within 10 s is left out.
+        What cannot be read within 10 s is left out.
         """
         usual = (*self._core.outside.backup_disks(), self._data_dir / self._folder)
         places = (Path(place),) if place else usual
-        found: list[FoundBackup] = []
+        found = Finding()
         with trio.move_on_after(_LOOK_SECONDS):
             pace = Pace()
             found = await run_copying(lambda: find_backups(places, pace), pace)
         own = self._core.store.log_id
-        others = [one for one in found if one.head is None or one.head.log_id != own]
-        return [_offered(one) for one in others[:_MAX_OFFERED]]
+        others = [one for one in found.backups if one.head is None or one.head.log_id != own]
+        # That a usual place is closed to it says nothing.
+        forbidden = [str(path) for path in found.forbidden if place or path not in usual]
+        return Offer([_offered(one) for one in others[:_MAX_OFFERED]], forbidden[:_MAX_FORBIDDEN])
 
     @property
     def _folder(self) -> str:

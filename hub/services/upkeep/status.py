@@ -77,6 +77,9 @@ class HubStatus(Struct, frozen=True, kw_only=True):
     site: str | None = None
     dashboard: Annotated[list[str], Meta(description="addresses for browsers")] = []
     devices: Annotated[list[str], Meta(description="addresses for cameras")] = []
+    fingerprint: Annotated[
+        str | None, Meta(description="SHA-256 of the certificate that browsers are shown")
+    ] = None
     cameras: CameraCounts | None = None
     records: RecordFigures | None = None
     backups: BackupFigures | None = None
@@ -98,6 +101,9 @@ async def read_status(services: Services) -> HubStatus:
         site=services.core.site.name(),
         dashboard=_urls(services, dashboard_urls),
         devices=_urls(services, device_urls),
+        fingerprint=services.upkeep.certificates.leaf_fingerprint
+        if services.config.web.tls
+        else None,
         cameras=camera_counts(services),
         records=await _record_figures(services),
         backups=_backup_figures(services),

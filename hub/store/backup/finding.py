@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -44,29 +43,47 @@ class FoundBackup(Struct, frozen=True):
     head: Head | None
 
 
-def find_backups(places: Sequence[Path], pace: Pace) -> list[FoundBackup]:
-    """Return the backups in these folders or files, the newest first. Blocks.
+class Finding(Struct, frozen=True):
+    """What was found. `backups`: the newest first. `forbidden`: what this account may not read."""
 
-    What cannot be read is left out. Raises CopyingStopped.
+    backups: list[FoundBackup] = []
+    forbidden: list[Path] = []
+
+
+def find_backups(places: Sequence[Path], pace: Pace) -> Finding:
+    """Look for backups in these folders or files. Blocks.
+
+    What cannot be read for another reason than that it is forbidden is left out. Raises
+    CopyingStopped.
     """
-    named = sorted(set(_named(places, pace)), reverse=True)
+    forbidden: list[Path] = []
+    named = sorted(set(_named(places, forbidden, pace)), reverse=True)
     found, left = [], _MAX_BYTES_OF_HEADS
     for _, path in named[:_MAX_OPENED]:
         pace.check()
-        one, size = _look_at(path, left)
+        try:
+            one, size = _look_at(path, left)
+        except PermissionError:
+            forbidden.append(path)
+            continue
         left -= size
         found += [] if one is None else [one]
-    return sorted(found, key=lambda one: one.made_at, reverse=True)
+    return Finding(sorted(found, key=lambda one: one.made_at, reverse=True), forbidden)
 
 
-def _named(places: Sequence[Path], pace: Pace) -> Iterator[tuple[float, Path]]:
-    """Yield files that are called like backups, and when they were written."""
+def _named(
+    places: Sequence[Path], forbidden: list[Path], pace: Pace
+) -> Iterator[tuple[float, Path]]:
+    """Yield files that are called like backups, and when they were written.
+
+    Adds those of the places themselves that are forbidden.
+    """
     looked = 0
     waiting = deque((place, 0) for place in places)
     while waiting and looked < _MAX_ENTRIES:
         path, depth = waiting.popleft()
         pace.check()
-        with suppress(OSError, ValueError):
+        try:
             if path.is_file():
                 yield path.stat().st_mtime, path
                 continue
@@ -78,12 +95,17 @@ def _named(places: Sequence[Path], pace: Pace) -> Iterator[tuple[float, Path]]:
                             waiting.append((path / entry.name, depth + 1))
                     elif entry.name.endswith(_SUFFIXES):
                         yield entry.stat(follow_symlinks=False).st_mtime, path / entry.name
+        except PermissionError:
+            if depth == 0:
+                forbidden.append(path)
+        except (OSError, ValueError):
+            pass
 
 
 def _look_at(path: Path, most: int) -> tuple[FoundBackup | None, int]:
     """Return what a file says that it is, None if it is no backup, and how much was read of it.
 
-    Its head must not take more than `most`.
+    Its head must not take more than `most`. Raises PermissionError.
     """
     try:
         with open_regular(path) as file:
@@ -93,6 +115,8 @@ def _look_at(path: Path, most: int) -> tuple[FoundBackup | None, int]:
             file.seek(0)
             head, read = read_head(file, most)
         made_at = datetime.fromisoformat(head.created_at).timestamp()
+    except PermissionError:
+        raise
     except (BackupFault, OSError, ValueError, OverflowError):
         return None, 0
     size = status.st_size + sum(pack.bytes for pack in head.packs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -137,7 +138,7 @@ async def test_the_newest_backup_comes_first_and_what_is_none_is_left_out(
 ) -> None:
     await trio.Path(disk / "holiday.tar").write_bytes(b"pictures" * 1000)
     await trio.Path(disk / "empty.backup").touch()
-    found = [one.path for one in await new.restoring.look()]
+    found = [one.path for one in (await new.restoring.look()).backups]
     assert sorted(found) == sorted([str(backup), str(sealed)])
     await new.visitor.get(new.address)
     assert "Encrypted backup" in new.visitor.text
@@ -154,6 +155,24 @@ async def test_a_folder_can_be_named(tmp_path: Path, clock: FrozenClock, backup:
         assert f'value="{backup}" required checked' in new.visitor.text
         await new.visitor.get(f"{new.address}?folder={tmp_path}/missing%00")
         assert "There is no backup in" in new.visitor.text
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+async def test_what_the_hub_may_not_read_is_told(
+    tmp_path: Path, clock: FrozenClock, disk: Path, backup: Path
+) -> None:
+    # As `sudo sitehub backup` leaves it for the account of the service.
+    await trio.Path(backup).chmod(0)
+    async with opened(tmp_path, clock, disk) as new:
+        for address in (new.address, f"{new.address}?folder={backup}"):
+            await new.visitor.get(address)
+            assert f"may not read {backup}. Restore it" in new.visitor.text
+            assert "No backup was found." not in new.visitor.text
+            assert "There is no backup in" not in new.visitor.text
+        await trio.Path(disk).chmod(0)
+        await new.visitor.get(f"{new.address}?folder={disk}")
+        assert f"may not read {disk}. Restore it" in new.visitor.text
+        await trio.Path(disk).chmod(0o700)
 
 
 async def test_the_next_start_has_what_was_restored(
