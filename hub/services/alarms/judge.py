@@ -43,6 +43,8 @@ _EVENT_SEVERITIES: Mapping[int, Severity] = {
     3: "major",  # camera covered
     8: "critical",  # fire
     13: "major",  # post left
+    16: "major",  # fall
+    17: "major",  # vital signs
 }
 #: What is "offline" among the causes of records of kind hub.
 OFFLINE = "offline"

@@ -56,6 +56,11 @@ def test_events_of_a_set_raise_an_alarm(name: RaisedBy, raised: set[int]) -> Non
     assert {one for one in types if severity(name, EventDetail(one)) != "none"} == raised
 
 
+def test_what_is_urgent_is_heard() -> None:
+    heard = {severity("few", EventDetail(type)) for type in FEW - {12}}
+    assert heard <= {"critical", "major"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_set_changes_no_severity(name: RaisedBy) -> None:
     for type in EVENT_TYPES:
