@@ -114,6 +114,19 @@ def test_with_systemd_it_starts_is_upgraded_and_stops(make_machine: MakeMachine)
     machine.shell("! test -e /var/lib/sitehub && ! id sitehub")
 
 
+def test_the_service_writes_to_a_folder_for_backups_on_another_disk(
+    make_machine: MakeMachine,
+) -> None:
+    machine = make_machine(booted=True)
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.shell("mkdir -p /mnt/second && chown sitehub: /mnt/second")
+    first = machine.run("systemctl", "show", "-P", "MainPID", "sitehub").out.strip()
+    # Of the file system as the service sees it, which is read-only to root too where it is.
+    in_service = ("nsenter", "-t", first, "-m", "touch")
+    machine.run(*in_service, "/mnt/second/backup")
+    assert "Read-only" in machine.run(*in_service, "/usr/program", check=False).out
+
+
 def test_a_disabled_service_stays_disabled(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=True)
     machine.run("dpkg", "-i", "/run/exchange/old.deb")

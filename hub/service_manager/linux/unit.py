@@ -18,6 +18,7 @@ def unit_text(executable: PurePosixPath) -> str:
 # one passes signals on, and a second SIGTERM would make the hub stop without waiting.
 # TimeoutStopSec: the hub needs up to 10 s.
 # RestrictAddressFamilies: the machine's addresses are read over netlink.
+# ProtectSystem: not "strict", because the folder for backups may be on any disk.
 # 86: the hub ends so to be started again with an update.
 # SystemCallFilter: @resources stays allowed, because the hub raises its limit of open files.
 _UNIT = """\
@@ -50,7 +51,7 @@ WatchdogSec=60
 
 CapabilityBoundingSet=
 NoNewPrivileges=yes
-ProtectSystem=strict
+ProtectSystem=full
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
