@@ -121,6 +121,9 @@ async def test_a_camera_that_is_not_let_in_is_refused_and_not_offline(guard: Vis
     assert row_of_the_help in guard.text
     await guard.get("/cameras/3/state")
     assert "#state-offline" in guard.text
+    assert 'href="/help/troubleshooting#help-offline"' in guard.text
+    await guard.get("/help/troubleshooting")
+    assert '<span id="help-offline">' in guard.text
 
 
 async def test_a_delay_is_told_on_the_page_of_the_camera_that_it_delays(guard: Visitor) -> None:
