@@ -32,8 +32,8 @@ MOST = {
     "heartbeat": (252, 5),
     "command": (945, 17),
     "capture": (1040, 16),
-    "connect": (2500, 36),
-    "reconnect": (2500, 36),
+    "connect": (2750, 40),
+    "reconnect": (2750, 40),
 }
 #: How much more is tolerated, because of what the hub does beside it.
 _TOLERATED = 1.08

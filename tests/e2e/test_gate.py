@@ -87,7 +87,7 @@ def test_a_gate_is_opened_from_a_record_and_an_alarm_and_the_way_leads_back(
 
     browser.click("#wall .card-link")
     browser.click(f"#record-dialog {opens}")
-    browser.wait_for_text("It is no live picture")
+    browser.wait_for_text("not a live one")
     assert web.relay == []
     browser.click(f'{_ASKS}[value="on"]')
     browser.wait_for_text("The camera confirmed it")
