@@ -22,6 +22,7 @@ from hub.central.streams import Lost
 from hub.services.forwarding.nats.connection import ApiError
 from hub.services.forwarding.sender import TryLater
 from tests.central.messages import STREAM, message, record
+from tests.support.waiting import until
 
 
 class FakeReader:
@@ -139,12 +140,6 @@ def autojump_clock(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(trio.to_thread, "run_sync", run)
     return autojump_clock
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
-        while not condition():  # noqa: ASYNC110  what happens has no event
-            await trio.sleep(0.01)
 
 
 async def test_what_is_stored_is_acknowledged() -> None:

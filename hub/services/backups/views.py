@@ -55,11 +55,11 @@ class KnownBackup(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """A backup in progress. `total_bytes` is 0 as long as it is not known."""
+    """A backup that is made or restored. `total_bytes` is 0 as long as it is not known."""
 
     done_bytes: int
     total_bytes: int
-    is_stalled: bool
+    is_stalled: bool = False
 
 
 class BackupFailure(Struct, frozen=True):

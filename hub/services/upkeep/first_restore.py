@@ -23,7 +23,7 @@ from hub.net.binding import open_listeners
 from hub.reasons import Reason, because
 from hub.services.access.users import Users
 from hub.services.backups.copying import run_copying
-from hub.services.backups.views import restored_setting
+from hub.services.backups.views import Progress, restored_setting
 from hub.services.people.register import PeopleRegister
 from hub.store.backup.files import open_regular
 from hub.store.backup.finding import Finding, FoundBackup, find_backups
@@ -69,13 +69,6 @@ class Offer(Struct, frozen=True):
 
     backups: list[OfferedBackup]
     forbidden: list[str]
-
-
-class RestoreProgress(Struct, frozen=True):
-    """How far a restore is. `total_bytes`: about as many are read; 0 if that is not known yet."""
-
-    done_bytes: int
-    total_bytes: int
 
 
 class RestoredHub(Struct, frozen=True):
@@ -131,12 +124,12 @@ class FirstRestore:
         return not any(page.items for page in pages)
 
     @property
-    def progress(self) -> RestoreProgress | None:
+    def progress(self) -> Progress | None:
         """How far the restore in progress is, None if there is none."""
         if self._wanted is None:
             return None
         pace = self._pace
-        return RestoreProgress(*((0, 0) if pace is None else (pace.done_bytes, pace.total_bytes)))
+        return Progress(*((0, 0) if pace is None else (pace.done_bytes, pace.total_bytes)))
 
     def free_bytes(self) -> int:
         """Return how much a backup may have: a restored one takes as much at least."""

@@ -103,7 +103,7 @@ def restore(
             accept_staged(data_dir)
             set_aside = _move_in(data_dir, now)
         finally:
-            _discard(data_dir)
+            discard_staged(data_dir)
     return msgspec.structs.replace(report, set_aside=set_aside)
 
 
@@ -126,13 +126,13 @@ def stage(
     new = staged(data_dir)
     try:
         with _told_as_fault():
-            _discard(data_dir)
+            discard_staged(data_dir)
             new.mkdir(mode=DIRECTORY_MODE, parents=True)
             return _read_into(
                 new, file, source, passphrase, pace, new_settings, hold_targets=hold_targets
             )
     except BaseException:
-        _discard(data_dir)
+        discard_staged(data_dir)
         raise
 
 
@@ -149,11 +149,6 @@ def accept_staged(data_dir: Path) -> None:
     except OSError:
         (folder / _READY).unlink(missing_ok=True)
         raise
-
-
-def discard_staged(data_dir: Path) -> None:
-    """Remove what was staged and not accepted."""
-    _discard(data_dir)
 
 
 @contextmanager
@@ -174,7 +169,7 @@ def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bo
     """
     folder = data_dir / RESTORING
     if not (folder / _READY).exists() and not (folder / _MOVING).exists():
-        _discard(data_dir)
+        discard_staged(data_dir)
         return False
     try:
         _move_in(data_dir, now)
@@ -182,7 +177,7 @@ def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bo
         raise BackupFault(
             f"a restore was interrupted and cannot be completed: {error.strerror or error}"
         ) from error
-    _discard(data_dir)
+    discard_staged(data_dir)
     return True
 
 
@@ -451,7 +446,7 @@ def _folder_for(old: Sequence[Path], folder: Path) -> Path:
     return found
 
 
-def _discard(data_dir: Path) -> None:
+def discard_staged(data_dir: Path) -> None:
     """Remove `restoring`, unless what is in it counts."""
     folder = data_dir / RESTORING
     if folder.exists() and not any((folder / mark).exists() for mark in (_READY, _MOVING)):

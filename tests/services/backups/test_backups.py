@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from hub.store.backup.restore import opened_source
 from tests.support.bad_sectors import BadSectors
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.waiting import until
 
 ADMIN = Actor("user anna", "10.0.0.1")
 DAY = 86_400
@@ -56,15 +57,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for due backups all the time."""
     monkeypatch.setattr(module, "_FIRST_SECONDS", 0)
     monkeypatch.setattr(module, "_CHECK_SECONDS", 0.01)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(6000):
-        if holds():
-            return
-        await trio.sleep(0.005)
-    raise AssertionError("it did not happen within 30 s")
 
 
 async def wait_until_made(hub: HubServices) -> None:

@@ -17,15 +17,9 @@ from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.health_checks import HealthChecks, RunningCheck
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
+from tests.support.waiting import until
 
 Progress = Callable[[CheckName, float | None], None]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a thread."""
-    with trio.fail_after(30):
-        while not condition():  # noqa: ASYNC110
-            await trio.sleep(0.001)
 
 
 @pytest.fixture

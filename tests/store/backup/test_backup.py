@@ -397,7 +397,7 @@ async def test_a_restore_that_is_killed_at_any_step_is_completed_by_the_next_sta
 
         with monkeypatch.context() as patched:
             patched.setattr(Path, "replace", counted)
-            patched.setattr(restoring, "_discard", lambda data_dir: None)
+            patched.setattr(restoring, "discard_staged", lambda data_dir: None)
             try:
                 restored(file, target, force=True)
                 was_killed = False
@@ -438,7 +438,7 @@ async def test_a_restore_that_was_killed_while_reading_changes_nothing(
     restored(file, target)
     before = sorted(path.name for path in target.iterdir())
     with monkeypatch.context() as patched:
-        patched.setattr(restoring, "_discard", lambda data_dir: None)
+        patched.setattr(restoring, "discard_staged", lambda data_dir: None)
         with pytest.raises(BackupFault):
             restored(file[:-3000], target, force=True)
     assert (target / "restoring").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tests.support.clock import FrozenClock
 from tests.support.file_sender import FileSender
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.page_site import PageSite
+from tests.support.waiting import until
 
 PASSPHRASE = "a long passphrase"
 
@@ -99,15 +100,6 @@ async def opened(tmp_path: Path, clock: FrozenClock, disk: Path) -> AsyncIterato
 async def new(tmp_path: Path, clock: FrozenClock, disk: Path) -> AsyncIterator[NewHub]:
     async with opened(tmp_path, clock, disk) as hub:
         yield hub
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(6000):
-        if holds():
-            return
-        await trio.sleep(0.005)
-    raise AssertionError("it did not happen within 30 s")
 
 
 async def content(file: Path) -> bytes:
