@@ -17,7 +17,7 @@ from typing import Protocol
 
 import trio
 
-from hub.config import ListeningPort, udp_ports_of
+from hub.config import udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
 from hub.log import set_level
@@ -191,8 +191,13 @@ async def _run_parts(
             async with trio.open_nursery() as clients:
                 await clients.start(watch_for_end, closing, begin_end)
                 start = partial(start_part, clients, closing)
+                clock = services.core.clock
                 for port in udp_ports_of(services.config):
-                    await start("the time for cameras", partial(_serve_time, services, port))
+                    sockets = await open_udp_sockets(port.bind, port.port, setting=port.setting)
+                    serve = partial(
+                        serve_sntp, sockets, clock.likely_time, lambda: not clock.is_doubted
+                    )
+                    await start("the time for cameras", serve)
                 # Here, because it stops the cameras while they are still connected.
                 await start("stopping moved cameras", services.cameras.pan_tilt.run)
                 await start("the control channel", partial(serve_control, services, api))
@@ -209,18 +214,3 @@ async def _run_parts(
                 clients.cancel_scope.cancel()
             ports.cancel_scope.deadline = trio.current_time() + _CLOSE_PORTS_SECONDS
         background.cancel_scope.cancel()
-
-
-async def _serve_time(
-    services: Services,
-    port: ListeningPort,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    sockets = await open_udp_sockets(port.bind, port.port, setting=port.setting)
-    await serve_sntp(
-        sockets,
-        services.core.clock.likely_time,
-        lambda: not services.core.clock.is_doubted,
-        task_status=task_status,
-    )
