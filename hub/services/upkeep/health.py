@@ -21,6 +21,7 @@ from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.disk_space import GB
 from hub.services.doctor.findings import moment_text
 from hub.services.forwarding.targets import Targets
+from hub.services.forwarding.views import TargetView
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.problems import PROBLEMS, HealthReason
 from hub.services.reports.delivery import ReportDelivery
@@ -139,21 +140,8 @@ class Health:
     def _check_targets(self) -> Iterator[HealthReason]:
         views = self._watched.targets.list()
         keeping = [view for view in views if view.refuses_erasure]
-        if keeping:
-            names, reason = _some([view.target.name for view in keeping]), keeping[0].reason or ""
-            yield _problem("erasure-refused", targets=names, reason=reason)
         asking = [view for view in views if view.waits_after_restore]
-        if asking:
-            yield _problem("targets-restored", targets=_some([one.target.name for one in asking]))
-        told = [*keeping, *asking]
-        held = [view for view in views if view.state == "held" and view not in told]
-        if held:
-            names, reason = _some([view.target.name for view in held]), held[0].reason or ""
-            yield _problem("target-held", targets=names, reason=reason)
-        mails = [view for view in views if view.mail_failure]
-        if mails:
-            names, reason = _some([view.target.name for view in mails]), mails[0].mail_failure or ""
-            yield _problem("mail-failed", targets=names, reason=reason)
+        held = [view for view in views if view.state == "held"]
         waiting = [
             view
             for view in views
@@ -161,14 +149,20 @@ class Health:
             and view.waiting_seconds > _WAITING_SECONDS
             and view.target.kind != "mail"
         ]
-        if waiting:
-            names, reason = _some([view.target.name for view in waiting]), waiting[0].reason or ""
-            yield _problem("target-waiting", targets=names, reason=reason)
-        gaps = [view for view in views if view.unseen_gaps]
-        if gaps:
-            names = _some([view.target.name for view in gaps])
+        for code, found in (
+            ("erasure-refused", keeping),
+            ("target-held", [view for view in held if view not in (*keeping, *asking)]),
+            ("target-waiting", waiting),
+        ):
+            if found:
+                yield _of_targets(code, found, reason=found[0].reason or "")
+        if asking:
+            yield _of_targets("targets-restored", asking)
+        if mails := [view for view in views if view.mail_failure]:
+            yield _of_targets("mail-failed", mails, reason=mails[0].mail_failure or "")
+        if gaps := [view for view in views if view.unseen_gaps]:
             records = str(sum(view.unseen_lost for view in gaps))
-            yield _problem("target-gap", targets=names, records=records)
+            yield _of_targets("target-gap", gaps, records=records)
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -314,6 +308,10 @@ def _suspect(camera: str, reason: Reason, did: str = "") -> HealthReason:
 
 def _problem(code: str, **args: Value) -> HealthReason:
     return HealthReason(code, args)
+
+
+def _of_targets(code: str, views: Sequence[TargetView], **args: Value) -> HealthReason:
+    return _problem(code, targets=_some([view.target.name for view in views]), **args)
 
 
 def _some(names: Sequence[str]) -> str:
