@@ -1,4 +1,4 @@
-"""Reads rows of tables as structs. A row that does not decode is skipped, counted and named.
+"""Rows of tables as structs. A row that does not decode is skipped, counted and named.
 
 SQLite checks pages, not values: a bit that a disk flipped can leave a value that no reader takes
 although the database is sound. No start, page, list or task fails because of such a row.
@@ -91,27 +91,50 @@ def _key_text(key: object) -> str:
     return visible(text)[:_MAX_KEY_LENGTH]
 
 
-class RowReader(Generic[T]):
-    """Makes structs of the rows of a table.
+class TableRows(Generic[T]):
+    """The rows of a table as structs: the fields of `shape` are its columns, but for `without`.
 
-    `columns`: the fields of `shape` in the order of the rows. `key`: the columns that name a row.
-    `decoders` turn a value into that of the field; whatever they raise means that it is damaged.
+    `key`: the columns that name a row. `decoders` turn a value into that of the field; whatever
+    they raise means that it is damaged. `encoders` turn it back.
     """
 
     def __init__(
         self,
         table: str,
         shape: type[T],
-        columns: Sequence[str],
         *,
-        key: Sequence[str],
+        key: Sequence[str] = ("id",),
+        without: Sequence[str] = (),
         decoders: Mapping[str, Callable[[Any], object]] = {},
+        encoders: Mapping[str, Callable[[Any], object]] = {},
     ) -> None:
         self._table = table
         self._shape = shape
-        self._columns = tuple(columns)
+        self._columns = tuple(name for name in shape.__struct_fields__ if name not in without)
         self._key = tuple(self._columns.index(name) for name in key)
         self._decoders = decoders
+        self._encoders = encoders
+        #: For statements: the columns, their values by name, and the query of all rows.
+        self.names = ", ".join(self._columns)
+        self.marks = _marks(self._columns)
+        self.select = f"SELECT {self.names} FROM {table}"
+
+    def values(self, item: Struct) -> dict[str, object]:
+        """Return what is stored of an item, by column; of one to be added, what it has."""
+        return {
+            name: self._encoders.get(name, _same)(getattr(item, name))
+            for name in self._columns
+            if name in item.__struct_fields__
+        }
+
+    def insert(
+        self, connection: sqlite3.Connection, item: Struct, *, replacing: bool = False
+    ) -> int:
+        """Insert an item, or one to be added, without its id; return its rowid."""
+        values = self.values(item)
+        how = "INSERT OR REPLACE" if replacing else "INSERT"
+        sql = f"{how} INTO {self._table} ({', '.join(values)}) VALUES ({_marks(values)})"
+        return connection.execute(sql, values).lastrowid or 0
 
     def read(
         self,
@@ -150,6 +173,14 @@ class RowReader(Generic[T]):
             return list(islice(items, limit))
 
 
+def _marks(columns: Iterable[str]) -> str:
+    return ", ".join(f":{name}" for name in columns)
+
+
+def _same(value: object) -> object:
+    return value
+
+
 def is_moment(value: object) -> bool:
     """Return whether a value is a time that can be shown."""
     try:
@@ -176,6 +207,11 @@ def as_json(value: object) -> str:
     text = as_text(value)
     msgspec.json.decode(text, type=dict[str, object])
     return text
+
+
+def as_json_text(value: object) -> str:
+    """Encode a value for a column of JSON."""
+    return msgspec.json.encode(value).decode()
 
 
 def as_flag(value: object) -> bool:

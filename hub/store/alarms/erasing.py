@@ -9,16 +9,16 @@ import msgspec
 from msgspec.structs import replace
 
 from hub.store.alarms.alarm import AlarmDetail
-from hub.store.alarms.rows import COLUMNS, read_alarms, save_alarms
+from hub.store.alarms.rows import SELECT_ALARM, read_alarms, save_alarms
 from hub.store.rows import DamagedRows
 
 _OF_RECORDS = f"""
-SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(:keys)) OR seq IN (
+{SELECT_ALARM} WHERE seq IN (SELECT value FROM json_each(:keys)) OR seq IN (
     SELECT alarm FROM alarm_record WHERE seq IN (SELECT value FROM json_each(:keys))
 )
 """
 _OF_PEOPLE = f"""
-SELECT {COLUMNS} FROM alarm WHERE kind = 'blacklist'
+{SELECT_ALARM} WHERE kind = 'blacklist'
     AND subject IN (SELECT value FROM json_each(:keys))
 """
 _CLOSED = " AND state = 'closed'"

@@ -16,7 +16,7 @@ from hub.store.alarms.alarm import (
     encode_detail,
     encode_dids,
 )
-from hub.store.rows import DamagedRows, RowReader, as_text
+from hub.store.rows import DamagedRows, TableRows, as_text
 from hub.store.sqlite.many_rows import insert_rows
 from hub.store.sqlite.sql import clamp
 
@@ -25,20 +25,34 @@ MAX_STEPS = 500
 #: Records of one alarm that are kept as evidence: the first ones, and the last.
 MAX_EVIDENCE = 20
 
-COLUMNS = (
-    "seq, kind, subject, severity, state, count, first_at, last_at, last_seq, heard_at, "
-    "new_since, escalated_at, over_at, dids, detail, note"
+
+class _StepRow(AlarmStep, frozen=True, kw_only=True):
+    alarm: int
+    position: int
+
+
+_rows = TableRows(
+    "alarm",
+    Alarm,
+    key=("seq",),
+    # What cannot be read any more is told: it counts as new and as severe.
+    decoders={
+        "dids": lambda text: msgspec.json.decode(as_text(text), type=tuple[str, ...]),
+        "detail": lambda text: msgspec.json.decode(as_text(text), type=AlarmDetail),
+    },
+    encoders={"dids": encode_dids, "detail": encode_detail},
 )
-_SOME = f"SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(?))"
-ONE = f"SELECT {COLUMNS} FROM alarm WHERE seq = ?"
-_ACTIVE = f"""
-SELECT {COLUMNS} FROM alarm INDEXED BY alarm_active WHERE state <> 'closed' ORDER BY seq
-"""
+_step_rows = TableRows("alarm_step", _StepRow, key=("alarm", "position"))
+
+SELECT_ALARM = _rows.select
+_SOME = f"{SELECT_ALARM} WHERE seq IN (SELECT value FROM json_each(?))"
+ONE = f"{SELECT_ALARM} WHERE seq = ?"
+_ACTIVE = f"{SELECT_ALARM} INDEXED BY alarm_active WHERE state <> 'closed' ORDER BY seq"
 _OF_SUBJECTS = f"""
-SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' AND (kind, subject) IN (VALUES {{rows}})
+{SELECT_ALARM} WHERE state <> 'closed' AND (kind, subject) IN (VALUES {{rows}})
 """
 _PUT = f"""
-INSERT INTO alarm ({COLUMNS}) VALUES {{rows}} ON CONFLICT (seq) DO UPDATE SET
+INSERT INTO alarm ({_rows.names}) VALUES {{rows}} ON CONFLICT (seq) DO UPDATE SET
     severity = excluded.severity, state = excluded.state, count = excluded.count,
     first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
     heard_at = excluded.heard_at, new_since = excluded.new_since,
@@ -56,38 +70,13 @@ DELETE FROM alarm_step WHERE alarm = ? AND position <= (
     SELECT max(position) FROM alarm_step WHERE alarm = ?
 ) - ?
 """
-_STEPS = "SELECT alarm, position, at, step, who, note FROM alarm_step WHERE alarm = ? ORDER BY 2"
-_STEPS_OF_SOME = """
-SELECT alarm, position, at, step, who, note FROM alarm_step
+_STEPS = f"{_step_rows.select} WHERE alarm = ? ORDER BY position"
+_STEPS_OF_SOME = f"""
+{_step_rows.select}
 WHERE alarm IN (SELECT value FROM json_each(?)) ORDER BY alarm, position
 """
 _ADD_RECORDS = "INSERT OR IGNORE INTO alarm_record (alarm, seq) VALUES {rows}"
 _DROP_RECORD = "DELETE FROM alarm_record WHERE alarm = ? AND seq = ?"
-
-_rows = RowReader(
-    "alarm",
-    Alarm,
-    COLUMNS.split(", "),
-    key=("seq",),
-    # What cannot be read any more is told: it counts as new and as severe.
-    decoders={
-        "dids": lambda text: msgspec.json.decode(as_text(text), type=tuple[str, ...]),
-        "detail": lambda text: msgspec.json.decode(as_text(text), type=AlarmDetail),
-    },
-)
-
-
-class _StepRow(AlarmStep, frozen=True, kw_only=True):
-    alarm: int
-    position: int
-
-
-_step_rows = RowReader(
-    "alarm_step",
-    _StepRow,
-    ("alarm", "position", "at", "step", "who", "note"),
-    key=("alarm", "position"),
-)
 
 
 def load_active(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Alarm]:
@@ -96,19 +85,19 @@ def load_active(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Al
 
 
 #: The queries of all alarms and their steps.
-ALARM_QUERIES: tuple[tuple[RowReader[Any], str], ...] = (
-    (_rows, f"SELECT {COLUMNS} FROM alarm"),
-    (_step_rows, "SELECT alarm, position, at, step, who, note FROM alarm_step"),
+ALARM_QUERIES: tuple[tuple[TableRows[Any], str], ...] = (
+    (_rows, SELECT_ALARM),
+    (_step_rows, _step_rows.select),
 )
 
 
 def read_alarms(rows: Iterable[Sequence[Any]], damaged: DamagedRows) -> list[Alarm]:
-    """Return the alarms of rows with the columns `COLUMNS`."""
+    """Return the alarms of rows of `SELECT_ALARM`."""
     return _rows.read_all(rows, damaged)
 
 
 def take_alarms(rows: sqlite3.Cursor, limit: int, damaged: DamagedRows) -> list[Alarm]:
-    """Return the first alarms of rows with the columns `COLUMNS`, at most `limit`."""
+    """Return the first alarms of rows of `SELECT_ALARM`, at most `limit`."""
     return _rows.take(rows, limit, damaged)
 
 
@@ -147,7 +136,7 @@ def active_of(
 
 def save_alarms(connection: sqlite3.Connection, alarms: Sequence[Alarm]) -> None:
     """Insert alarms, or replace what is stored of them."""
-    insert_rows(connection, _PUT, [_row(alarm) for alarm in alarms])
+    insert_rows(connection, _PUT, [tuple(_rows.values(alarm).values()) for alarm in alarms])
 
 
 def add_steps(connection: sqlite3.Connection, steps: Mapping[int, Sequence[AlarmStep]]) -> None:
@@ -193,24 +182,3 @@ def add_evidence(connection: sqlite3.Connection, rows: Sequence[tuple[int, int]]
 def drop_evidence(connection: sqlite3.Connection, rows: Sequence[tuple[int, int]]) -> None:
     """Keep records not any more as evidence, as (seq of the alarm, seq of the record)."""
     connection.executemany(_DROP_RECORD, rows)
-
-
-def _row(alarm: Alarm) -> tuple[object, ...]:
-    return (
-        alarm.seq,
-        alarm.kind,
-        alarm.subject,
-        alarm.severity,
-        alarm.state,
-        alarm.count,
-        alarm.first_at,
-        alarm.last_at,
-        alarm.last_seq,
-        alarm.heard_at,
-        alarm.new_since,
-        alarm.escalated_at,
-        alarm.over_at,
-        encode_dids(alarm.dids),
-        encode_detail(alarm.detail),
-        alarm.note,
-    )

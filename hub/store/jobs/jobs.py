@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import existing
-from hub.store.rows import Moment, RowReader, Size, as_text
+from hub.store.rows import Moment, Size, TableRows, as_text
 from hub.store.sqlite.sql import clamp, secure_deletion
 from hub.store.tables.table import Table
 
@@ -25,10 +25,6 @@ MAX_JOBS = 100
 #: Of one job; those beyond are counted only.
 MAX_ITEMS = 20_000
 
-_COLUMNS = (
-    "id, kind, state, subject, created_by, created_at, ended_at, total, done, failed, failure"
-)
-_ITEM_COLUMNS = "position, state, detail"
 _ADD = """
 INSERT INTO job (kind, state, subject, created_by, created_at, total, done, failed, failure)
 VALUES (?, 'running', ?, ?, ?, ?, 0, 0, '')
@@ -40,10 +36,6 @@ DELETE FROM job WHERE kind = :kind AND (ended_at IS NOT NULL OR kind = 'settings
 """
 _PRUNE = "DELETE FROM job WHERE ended_at < :before AND (:kind IS NULL OR kind = :kind)"
 _FORGET_KIND = "DELETE FROM job WHERE kind = ? AND ended_at IS NOT NULL"
-_ONE = f"SELECT {_COLUMNS} FROM job WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC"
-_LIST_KIND = f"SELECT {_COLUMNS} FROM job WHERE id < ? AND kind = ? ORDER BY id DESC"
-_ITEMS = f"SELECT {_ITEM_COLUMNS} FROM job_item WHERE job = ? AND position > ?"
 _COUNT = "UPDATE job SET total = ?, done = ?, failed = ? WHERE id = ?"
 _PUT_ITEM = """
 INSERT INTO job_item (job, position, state, detail) VALUES (?, ?, ?, ?)
@@ -104,29 +96,18 @@ def _as_json(value: object) -> str:
     return text
 
 
-_rows = RowReader(
-    "job",
-    Job,
-    _COLUMNS.split(", "),
-    key=("id",),
-    decoders={"subject": _as_json},
-)
-_item_rows = RowReader(
-    "job_item",
-    JobItem,
-    _ITEM_COLUMNS.split(", "),
-    key=("position",),
-    decoders={"detail": _as_json},
-)
+_rows = TableRows("job", Job, decoders={"subject": _as_json})
+_item_rows = TableRows("job_item", JobItem, key=("position",), decoders={"detail": _as_json})
+_ONE = f"{_rows.select} WHERE id = ?"
+_LIST = f"{_rows.select} WHERE id < ? ORDER BY id DESC"
+_LIST_KIND = f"{_rows.select} WHERE id < ? AND kind = ? ORDER BY id DESC"
+_ITEMS = f"{_item_rows.select} WHERE job = ? AND position > ?"
 
 
 class JobTable(Table[None]):
     """Jobs by id, and their items by position. Changes are durable on return."""
 
-    queries = (
-        (_rows, f"SELECT {_COLUMNS} FROM job"),
-        (_item_rows, f"SELECT {_ITEM_COLUMNS} FROM job_item"),
-    )
+    queries = ((_rows, _rows.select), (_item_rows, _item_rows.select))
 
     async def add(
         self,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
-from hub.store.rows import Moment, RowReader, as_json
+from hub.store.rows import Moment, TableRows, as_json
 from hub.store.tables.device_settings import SettingName
 from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.commands.params import merge_changes
@@ -61,10 +61,9 @@ class PendingSetting(Struct, frozen=True, kw_only=True):
     asked_at: Moment
 
 
-_rows = RowReader(
+_rows = TableRows(
     "device_wish",
     PendingSetting,
-    PendingSetting.__struct_fields__,
     key=("did", "name"),
     decoders={"param": as_json},
 )

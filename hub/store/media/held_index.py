@@ -14,11 +14,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.store.media.packs import SUFFIX, as_day
-from hub.store.rows import DamagedRows, RowReader, as_flag
+from hub.store.rows import DamagedRows, TableRows, as_flag
 
 HELD = "held"
 
-_PACKS = "SELECT id, day, bytes, is_stale FROM held_pack ORDER BY id"
 _RECORDS = "SELECT seq, pack FROM held_record"
 
 
@@ -82,13 +81,8 @@ class HeldIndex:
         self._packs.pop(id, None)
 
 
-_pack_rows = RowReader(
-    "held_pack",
-    HeldPack,
-    ("id", "day", "bytes", "is_stale"),
-    key=("id",),
-    decoders={"day": as_day, "is_stale": as_flag},
-)
+_pack_rows = TableRows("held_pack", HeldPack, decoders={"day": as_day, "is_stale": as_flag})
+_PACKS = f"{_pack_rows.select} ORDER BY id"
 
 
 def load_held(connection: sqlite3.Connection, damaged: DamagedRows) -> HeldRows:

@@ -9,9 +9,8 @@ from operator import attrgetter
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
-from hub.store.rows import Moment, RowReader, as_flag, as_json
+from hub.store.rows import Moment, TableRows, as_flag, as_json
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import MemoryTable
@@ -49,15 +48,6 @@ class UnknownPerson(Struct, frozen=True):
     row: str
 
 
-_COLUMNS = ", ".join(DevicePeople.__struct_fields__)
-_ALL = f"SELECT {_COLUMNS} FROM device_people"
-_SAVE = f"INSERT OR REPLACE INTO device_people ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_UNKNOWN = "SELECT did, pid, row FROM unknown_person"
-#: By number, where they are numbers; longer ones come last.
-_UNKNOWN_PAGE = f"""
-{_UNKNOWN} WHERE did = :did AND (length(pid), pid) > (length(:after), :after)
-ORDER BY length(pid), pid
-"""
 _COUNT_UNKNOWN = "SELECT count(*) FROM unknown_person WHERE did = ?"
 _UNKNOWN_PIDS = "SELECT pid FROM unknown_person WHERE did = ?"
 _HAS_UNKNOWN = "SELECT EXISTS (SELECT 1 FROM unknown_person WHERE did = ?)"
@@ -85,20 +75,20 @@ def _as_flag_or_none(value: object) -> bool | None:
     return None if value is None else as_flag(value)
 
 
-_rows = RowReader(
+_rows = TableRows(
     "device_people",
     DevicePeople,
-    DevicePeople.__struct_fields__,
     key=("did",),
     decoders={"must_check": as_flag, "deletes_first": _as_flag_or_none},
 )
-_unknown_rows = RowReader(
-    "unknown_person",
-    UnknownPerson,
-    ("did", "pid", "row"),
-    key=("did", "pid"),
-    decoders={"row": as_json},
+_unknown_rows = TableRows(
+    "unknown_person", UnknownPerson, key=("did", "pid"), decoders={"row": as_json}
 )
+#: By number, where they are numbers; longer ones come last.
+_UNKNOWN_PAGE = f"""
+{_unknown_rows.select} WHERE did = :did AND (length(pid), pid) > (length(:after), :after)
+ORDER BY length(pid), pid
+"""
 
 
 def note_known(connection: sqlite3.Connection, pid: str) -> None:
@@ -118,7 +108,7 @@ class DevicePeopleTable(MemoryTable[str, DevicePeople]):
     """
 
     key = attrgetter("did")
-    queries = ((_rows, _ALL), (_unknown_rows, _UNKNOWN))
+    queries = ((_rows, _rows.select), (_unknown_rows, _unknown_rows.select))
 
     def get(self, did: str) -> DevicePeople:
         return self._rows.get(did) or DevicePeople(did=did)
@@ -126,7 +116,7 @@ class DevicePeopleTable(MemoryTable[str, DevicePeople]):
     async def save(self, row: DevicePeople, sn: str) -> None:
         def job(connection: sqlite3.Connection) -> None:
             check_camera(connection, row.did, sn)
-            connection.execute(_SAVE, astuple(row))
+            _rows.insert(connection, row, replacing=True)
 
         def committed(_: None) -> None:
             self._put(row)

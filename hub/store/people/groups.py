@@ -10,14 +10,12 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, Missing, existing
 from hub.store.people.person_rows import fold_text
-from hub.store.rows import RowReader
+from hub.store.rows import TableRows
 from hub.store.sqlite.sql import one
 from hub.store.tables.table import MemoryTable, RowSource
 
 MAX_GROUPS = 200
 
-_ALL = "SELECT id, name FROM camera_group ORDER BY id"
-_DEVICES = "SELECT camera_group, did FROM camera_group_device ORDER BY length(did), did"
 _ADD = "INSERT INTO camera_group (name) VALUES (?)"
 _RENAME = "UPDATE camera_group SET name = ? WHERE id = ?"
 _REMOVE = "DELETE FROM camera_group WHERE id = ?"
@@ -39,19 +37,15 @@ class _GroupDevice(Struct, frozen=True):
     did: str
 
 
-_rows = RowReader("camera_group", CameraGroup, ("id", "name"), key=("id",))
-_devices = RowReader(
-    "camera_group_device",
-    _GroupDevice,
-    ("camera_group", "did"),
-    key=("camera_group", "did"),
-)
+_rows = TableRows("camera_group", CameraGroup, without=("dids",))
+_devices = TableRows("camera_group_device", _GroupDevice, key=("camera_group", "did"))
+_DEVICES = f"{_devices.select} ORDER BY length(did), did"
 
 
 class CameraGroupTable(MemoryTable[int, CameraGroup]):
     """All groups, in memory. Changes are durable on return; they raise CannotStoreNow."""
 
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, f"{_rows.select} ORDER BY id"),)
 
     @classmethod
     def load(cls, source: RowSource) -> list[CameraGroup]:

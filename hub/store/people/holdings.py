@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hub.clock_reading import Reading
 from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
-from hub.store.rows import Moment, RowReader, Size
+from hub.store.rows import Moment, Size, TableRows
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import Table
 
@@ -305,21 +305,8 @@ class DeviceRow(Struct, frozen=True):
     msg: str
 
 
-_register = RowReader(
-    "person",
-    RegisterPerson,
-    RegisterPerson.__struct_fields__,
-    key=("pid",),
-)
-_holdings = RowReader(
-    "holding",
-    StoredHolding,
-    StoredHolding.__struct_fields__,
-    key=("did", "pid"),
-)
-
-
-_ALL = f"SELECT {', '.join(StoredHolding.__struct_fields__)} FROM holding"
+_register = TableRows("person", RegisterPerson, key=("pid",))
+_holdings = TableRows("holding", StoredHolding, key=("did", "pid"))
 
 
 def doubt_holdings(connection: sqlite3.Connection) -> None:

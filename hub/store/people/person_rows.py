@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.folding import normalise
-from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
+from hub.store.rows import DamagedRows, Moment, Size, TableRows, as_flag, as_number, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.person_numbers import canonical_pid
 
@@ -117,11 +117,11 @@ class PersonName(Struct, frozen=True):
 
 
 _COLUMNS = tuple(name for name in Person.__struct_fields__ if name != "groups")
-_GROUPS = (
-    "(SELECT group_concat(camera_group) FROM person_group WHERE person_group.pid = person.pid)"
+#: What `read_people` reads, in the order of the fields.
+SELECT_PERSON = f"SELECT {', '.join(Person.__struct_fields__)} FROM person".replace(
+    "groups",
+    "(SELECT group_concat(camera_group) FROM person_group WHERE person_group.pid = person.pid)",
 )
-#: The columns that `read_people` reads.
-SELECT_PERSON = f"SELECT {', '.join(_COLUMNS)}, {_GROUPS} FROM person"
 _ONE = f"{SELECT_PERSON} WHERE pid = ?"
 _PHOTO = "SELECT jpeg FROM person_photo WHERE pid = ?"
 _SAVE = f"""
@@ -155,9 +155,7 @@ SELECT EXISTS (SELECT 1 FROM person WHERE pid = :pid) OR EXISTS (
 ) OR EXISTS (SELECT 1 FROM holding WHERE pid = :pid)
 OR EXISTS (SELECT 1 FROM record WHERE uuid = :pid)
 """
-_FOLDED = "SELECT pid, folded FROM person"
 _PHOTOS = "SELECT pid, substr(jpeg, 1, 2) FROM person_photo"
-_MEMBERS = "SELECT pid, camera_group FROM person_group"
 
 
 def fold_text(text: str) -> str:
@@ -193,10 +191,9 @@ def _as_pid(value: object) -> str:
     return pid
 
 
-_rows = RowReader(
+_rows = TableRows(
     "person",
     Person,
-    (*_COLUMNS, "groups"),
     key=("pid",),
     decoders={
         "pid": _as_pid,
@@ -230,20 +227,18 @@ def _as_jpeg_head(value: object) -> bytes:
     return b"\xff\xd8"
 
 
-_photos = RowReader(
-    "person_photo", _PhotoHead, ("pid", "jpeg"), key=("pid",), decoders={"jpeg": _as_jpeg_head}
-)
-_folds = RowReader("person", _Folded, ("pid", "folded"), key=("pid",))
-_names = RowReader("person", PersonName, PersonName.__struct_fields__, key=("pid",))
-_members = RowReader("person_group", _Member, ("pid", "camera_group"), key=("pid", "camera_group"))
+_photos = TableRows("person_photo", _PhotoHead, key=("pid",), decoders={"jpeg": _as_jpeg_head})
+_folds = TableRows("person", _Folded, key=("pid",))
+_names = TableRows("person", PersonName, key=("pid",))
+_members = TableRows("person_group", _Member, key=("pid", "camera_group"))
 
 
 #: The queries of all people, of the beginning of each photo, and of each group of a person.
-PERSON_QUERIES: tuple[tuple[RowReader[Any], str], ...] = (
-    (_folds, _FOLDED),
+PERSON_QUERIES: tuple[tuple[TableRows[Any], str], ...] = (
+    (_folds, _folds.select),
     (_rows, SELECT_PERSON),
     (_photos, _PHOTOS),
-    (_members, _MEMBERS),
+    (_members, _members.select),
 )
 
 

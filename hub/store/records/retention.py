@@ -20,7 +20,7 @@ from hub.store.commit.steps import Step, in_steps
 from hub.store.media.day_index import DayIndex, forget_day
 from hub.store.media.packs import Packs, as_day, day_bounds, day_of, empty_dropped, remove_dropped
 from hub.store.records.held_evidence import HeldEvidence
-from hub.store.rows import DamagedRows, RowReader
+from hub.store.rows import DamagedRows, TableRows
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 
@@ -79,18 +79,12 @@ class _DroppedDay(Struct, frozen=True):
     day: str
 
 
-_dropped_rows = RowReader(
-    "dropped_day",
-    _DroppedDay,
-    _DroppedDay.__struct_fields__,
-    key=("first_seq",),
-    decoders={"day": as_day},
-)
+_dropped_rows = TableRows("dropped_day", _DroppedDay, key=("first_seq",), decoders={"day": as_day})
 
 
 def check_dropped_days(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
     """Decode what is known of each day that was dropped; note what is damaged."""
-    for row in connection.execute("SELECT first_seq, last_seq, day FROM dropped_day"):
+    for row in connection.execute(_dropped_rows.select):
         _dropped_rows.read(row, damaged)
 
 

@@ -27,7 +27,7 @@ from hub.store.alarms.listing import CLOSED, ListPlace, in_order, place_of
 from hub.store.alarms.raising import Judge
 from hub.store.alarms.rows import (
     ALARM_QUERIES,
-    COLUMNS,
+    SELECT_ALARM,
     add_steps,
     alarm_of,
     alarms_of,
@@ -48,7 +48,7 @@ MAX_CLOSED = 50_000
 #: Alarms changed or removed in one write.
 STEP = 200
 
-_LATEST = f"SELECT {COLUMNS} FROM alarm WHERE kind = ? AND subject = ? ORDER BY seq DESC LIMIT 1"
+_LATEST = f"{SELECT_ALARM} WHERE kind = ? AND subject = ? ORDER BY seq DESC LIMIT 1"
 _EVIDENCE = "SELECT seq FROM alarm_record WHERE alarm = ? ORDER BY seq"
 _COUNT_CLOSED = "SELECT count(*) FROM alarm WHERE state = 'closed'"
 _TOUCHED = "SELECT DISTINCT alarm FROM alarm_step WHERE at >= ? AND at < ? ORDER BY alarm"
@@ -275,7 +275,7 @@ def _query(
     given = {sql: value for sql, value in conditions.items() if value is not None}
     where = f" WHERE {' AND '.join(given)}" if given else ""
     order = "DESC" if newest_first else "ASC"
-    sql = f"SELECT {COLUMNS} FROM alarm{where} ORDER BY seq {order} LIMIT ?"
+    sql = f"{SELECT_ALARM}{where} ORDER BY seq {order} LIMIT ?"
     return sql, tuple(given.values())
 
 
@@ -287,7 +287,7 @@ def _closed_query(filter: AlarmFilter, after: ListPlace | None) -> tuple[str, tu
         where.append("(heard_at, seq) < (?, ?)")
         values += [clamp(-after.moment), clamp(-after.seq)]
     sql = (
-        f"SELECT {COLUMNS} FROM alarm INDEXED BY alarm_heard WHERE {' AND '.join(where)} "
+        f"{SELECT_ALARM} INDEXED BY alarm_heard WHERE {' AND '.join(where)} "
         "ORDER BY heard_at DESC, seq DESC"
     )
     return sql, tuple(values)

@@ -13,14 +13,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.rows import Moment, TableRows, as_flag
 from hub.store.tables.table import Engine, KeyedTable, RowSource
 
 #: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
 #: do not know the 2 let such a key only read.
 _ALL = """
-SELECT appid, name, CASE read_only WHEN 2 THEN 0 ELSE read_only END, ifnull(read_only = 0, 0),
-    created_at, last_used_at, secret
+SELECT appid, name, CASE read_only WHEN 2 THEN 0 ELSE read_only END, created_at, last_used_at,
+    ifnull(read_only = 0, 0), secret
 FROM api_key
 """
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
@@ -52,10 +52,9 @@ class SealedApiKey(Struct, frozen=True):
     secret: bytes
 
 
-_rows = RowReader(
+_rows = TableRows(
     "api_key",
     ApiKey,
-    ("appid", "name", "read_only", "targets", "created_at", "last_used_at"),
     key=("appid",),
     decoders={"read_only": as_flag, "targets": as_flag},
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.tables.table import Table
 
 #: The oldest entries beyond this number are removed.
@@ -21,11 +21,7 @@ UPDATE audit SET target = '' WHERE action IN (
     'person.add', 'person.change', 'person.put', 'person.remove', 'person.numbers', 'person.retry'
 ) AND (target = :pid OR substr(target, -length(:pid) - 1) = ' ' || :pid)
 """
-_SELECT = "SELECT id, at, who, action, target, address FROM audit"
 _CONTAINS = "{} LIKE ? ESCAPE '\\'"
-_OLDEST = """
-SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id
-"""
 
 
 class AuditEntry(Struct, frozen=True):
@@ -55,12 +51,8 @@ class AuditFilter(Struct, frozen=True):
     until: int | None = None
 
 
-_rows = RowReader(
-    "audit",
-    AuditEntry,
-    ("id", "at", "who", "action", "target", "address"),
-    key=("id",),
-)
+_rows = TableRows("audit", AuditEntry)
+_OLDEST = f"{_rows.select} WHERE id > ? ORDER BY id"
 
 
 def forget_person(connection: sqlite3.Connection, pid: str) -> None:
@@ -71,7 +63,7 @@ def forget_person(connection: sqlite3.Connection, pid: str) -> None:
 class AuditTable(Table[None]):
     """The audit log on disk. Entries are never changed, but for `forget_person`."""
 
-    queries = ((_rows, _SELECT),)
+    queries = ((_rows, _rows.select),)
 
     async def add(self, at: int, who: str, action: str, target: str, address: str) -> None:
         """Add one entry; see `AuditEntry`."""
@@ -129,7 +121,7 @@ def _newest(before: int, matching: AuditFilter | None) -> tuple[str, tuple[objec
         terms.append(("at < ?", (wanted.until,)))
     where = " AND ".join(term for term, _ in terms)
     values = [value for _, found in terms for value in found]
-    return f"{_SELECT} WHERE {where} ORDER BY id DESC", tuple(values)
+    return f"{_rows.select} WHERE {where} ORDER BY id DESC", tuple(values)
 
 
 def _pattern(text: str) -> str:

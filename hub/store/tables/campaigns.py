@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import Missing, NoSuchResource
-from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.rows import Moment, TableRows, as_flag
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.table import Engine, MemoryTable, RowSource
 
@@ -89,16 +89,10 @@ class StoredCampaign(Struct, frozen=True):
         return self.pilot_did in (None, did) or self.target(did).done_at is not None
 
 
-_campaign_rows = RowReader(
-    "campaign",
-    StoredCampaign,
-    ("id", "release_id", "desired_state", "proved_at", "started_at"),
-    key=("id",),
-)
-_target_rows = RowReader(
+_campaign_rows = TableRows("campaign", StoredCampaign, without=("targets",))
+_target_rows = TableRows(
     "campaign_device",
     CampaignTarget,
-    ("did", "state", "offered_at", "downloaded_at", "done_at", "counts"),
     key=("did",),
     decoders={"counts": as_flag},
 )

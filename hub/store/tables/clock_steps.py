@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.store.rows import RowReader, as_flag
+from hub.store.rows import TableRows, as_flag
 from hub.store.tables.table import Engine, RowSource, Table
 
 #: Beyond this number of steps, small ones make room first, then the oldest.
@@ -17,8 +17,6 @@ _SMALL_MS = 3_600_000
 #: What a clock may show: any year from 5 to 9999.
 ClockTime = Annotated[int, Meta(ge=-62_000_000_000_000, lt=253_402_300_800_000)]
 
-_ALL = "SELECT seq, before, after, at_start FROM clock_step ORDER BY id"
-_ADD = "INSERT INTO clock_step (seq, before, after, at_start) VALUES (?, ?, ?, ?)"
 _TRIM = """
 DELETE FROM clock_step WHERE id IN (
     SELECT id FROM clock_step ORDER BY abs(after - before) > ? DESC, id DESC LIMIT -1 OFFSET ?
@@ -39,13 +37,8 @@ class ClockStep(Struct, frozen=True):
     at_start: bool
 
 
-_rows = RowReader(
-    "clock_step",
-    ClockStep,
-    ClockStep.__struct_fields__,
-    key=("seq",),
-    decoders={"at_start": as_flag},
-)
+_rows = TableRows("clock_step", ClockStep, key=("seq",), decoders={"at_start": as_flag})
+_ALL = f"{_rows.select} ORDER BY id"
 
 
 class ClockStepTable(Table[tuple[ClockStep, ...]]):
@@ -68,8 +61,7 @@ class ClockStepTable(Table[tuple[ClockStep, ...]]):
         """Add a step, which is the newest."""
 
         def job(connection: sqlite3.Connection) -> tuple[ClockStep, ...]:
-            values = (step.seq, step.before, step.after, step.at_start)
-            connection.execute(_ADD, values)
+            _rows.insert(connection, step)
             connection.execute(_TRIM, (_SMALL_MS, _MAX_STEPS))
             return self._load(connection)
 

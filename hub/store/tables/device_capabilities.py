@@ -8,9 +8,9 @@ from functools import partial
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import Engine, RowSource, Saving, Table
 
@@ -37,19 +37,14 @@ class _StoredRow(CapabilityRow, frozen=True, kw_only=True):
     did: str
 
 
-_FIELDS = CapabilityRow.__struct_fields__
-_COLUMNS = ("did", *_FIELDS)
-_ALL = f"SELECT {', '.join(_COLUMNS)} FROM device_capability ORDER BY did, part"
 _FORGET = "DELETE FROM device_capability WHERE did = ?"
-_PUT = f"INSERT INTO device_capability ({', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_FIELDS)})"
+
+_FIELDS = CapabilityRow.__struct_fields__
 
 #: A part that cannot be read is not known, and learnt again.
-_rows = RowReader(
-    "device_capability",
-    _StoredRow,
-    _COLUMNS,
-    key=("did", "part"),
-)
+_rows = TableRows("device_capability", _StoredRow, key=("did", "part"))
+_PUT = f"INSERT INTO device_capability ({_rows.names}) VALUES ({_rows.marks})"
+_ALL = f"{_rows.select} ORDER BY did, part"
 
 
 class CapabilityTable(Table[dict[str, tuple[CapabilityRow, ...]]]):
@@ -103,4 +98,4 @@ def _save(
 ) -> None:
     check_camera(connection, did, sn)
     connection.execute(_FORGET, (did,))
-    connection.executemany(_PUT, [(did, *astuple(row)) for row in rows])
+    connection.executemany(_PUT, ({"did": did, **asdict(row)} for row in rows))

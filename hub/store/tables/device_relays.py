@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hub.errors import existing
-from hub.store.rows import RowReader, as_flag
+from hub.store.rows import TableRows, as_flag
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import KeyedTable, RowSource
 
@@ -47,25 +47,22 @@ class SealedRelay(Struct, frozen=True):
     password: bytes
 
 
-_COLUMNS = DeviceRelay.__struct_fields__
-_ALL = f"SELECT password, {', '.join(_COLUMNS)} FROM device_relay ORDER BY did"
-_PUT = (
-    f"INSERT OR REPLACE INTO device_relay (password, {', '.join(_COLUMNS)}) "
-    f"VALUES (?{', ?' * len(_COLUMNS)})"
-)
 _PIN = """
 UPDATE device_relay SET certificate = ?
 WHERE did = ? AND address = ? AND port = ? AND tls = 1 AND certificate = ''
 """
 _REMOVE = "DELETE FROM device_relay WHERE did = ?"
 
-_rows = RowReader(
+_rows = TableRows(
     TABLE,
     DeviceRelay,
-    _COLUMNS,
     key=("did",),
     decoders={"is_own": as_flag, "tls": as_flag},
 )
+_ALL = f"SELECT password, {_rows.names} FROM device_relay ORDER BY did"
+_PUT = f"""
+INSERT OR REPLACE INTO device_relay (password, {_rows.names}) VALUES (:password, {_rows.marks})
+"""
 
 
 class RelayTable(KeyedTable[str, SealedRelay]):
@@ -130,8 +127,7 @@ class RelayTable(KeyedTable[str, SealedRelay]):
 
 def _put(connection: sqlite3.Connection, *, sealed: SealedRelay, sn: str) -> None:
     check_camera(connection, sealed.relay.did, sn)
-    values = (getattr(sealed.relay, name) for name in _COLUMNS)
-    connection.execute(_PUT, (sealed.password, *values))
+    connection.execute(_PUT, {"password": sealed.password, **_rows.values(sealed.relay)})
 
 
 def _context(relay: DeviceRelay) -> str:

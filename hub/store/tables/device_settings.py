@@ -7,9 +7,8 @@ from operator import attrgetter
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
-from hub.store.rows import Moment, RowReader, as_json
+from hub.store.rows import Moment, TableRows, as_json
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import KeyedTable
 
@@ -33,10 +32,14 @@ class DeviceSetting(Struct, frozen=True, kw_only=True):
     answered_at: Moment
 
 
-_COLUMNS = ", ".join(DeviceSetting.__struct_fields__)
-_ALL = f"SELECT {_COLUMNS} FROM device_setting"
+_rows = TableRows(
+    "device_setting",
+    DeviceSetting,
+    key=("did", "name"),
+    decoders={"taken": lambda text: None if text is None else as_json(text)},
+)
 _SAVE = f"""
-INSERT INTO device_setting ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO device_setting ({_rows.names}) VALUES ({_rows.marks})
 ON CONFLICT (did, name) DO UPDATE SET
     taken = coalesce(excluded.taken, taken),
     taken_at = coalesce(excluded.taken_at, taken_at),
@@ -44,24 +47,15 @@ ON CONFLICT (did, name) DO UPDATE SET
     code = excluded.code,
     msg = excluded.msg,
     answered_at = excluded.answered_at
-RETURNING {_COLUMNS}
+RETURNING {_rows.names}
 """
-
-
-_rows = RowReader(
-    "device_setting",
-    DeviceSetting,
-    DeviceSetting.__struct_fields__,
-    key=("did", "name"),
-    decoders={"taken": lambda text: None if text is None else as_json(text)},
-)
 
 
 class DeviceSettingTable(KeyedTable[tuple[str, SettingName], DeviceSetting]):
     """All settings of devices, in memory. Changes are durable on return."""
 
     key = attrgetter("did", "name")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
         return self._rows.get((did, name))
@@ -74,7 +68,7 @@ class DeviceSettingTable(KeyedTable[tuple[str, SettingName], DeviceSetting]):
 
         def job(connection: sqlite3.Connection) -> DeviceSetting:
             check_camera(connection, setting.did, sn)
-            saved = connection.execute(_SAVE, astuple(setting)).fetchone()
+            saved = connection.execute(_SAVE, _rows.values(setting)).fetchone()
             return _rows.read(saved, self._damaged) or setting
 
         await self._writer.write(job, self._put)

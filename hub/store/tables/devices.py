@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import AlreadyExists, Missing
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag, as_text
+from hub.store.rows import DamagedRows, Moment, TableRows, as_flag, as_text
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import one
 
@@ -253,10 +253,9 @@ def _as_did(value: object) -> str:
     return text
 
 
-_rows = RowReader(
+_rows = TableRows(
     "device",
     Device,
-    _COLUMNS,
     key=("did",),
     decoders={"did": _as_did, "enabled": as_flag, "clock_trusted": as_flag},
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from hub.store.rows import Moment, RowReader, as_text
+from hub.store.rows import Moment, TableRows, as_json_text, as_text
 from hub.store.tables.table import Engine, MemoryTable
 
 #: The oldest downloads beyond this number are removed.
@@ -17,14 +17,6 @@ MAX_DOWNLOADS = 1000
 #: Limit of the separate parts of a file that are remembered.
 _MAX_SPANS = 64
 
-_ALL = """
-SELECT id, did, sha256, size, started_at, ended_at, sent, spans FROM firmware_download ORDER BY id
-"""
-_PUT = """
-INSERT OR REPLACE INTO firmware_download
-    (id, did, sha256, size, started_at, ended_at, sent, spans)
-SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM device WHERE did = ?)
-"""
 _TRIM = "DELETE FROM firmware_download WHERE id <= ?"
 
 #: [(start, end), ...] in order, with gaps between them.
@@ -73,19 +65,22 @@ def _as_spans(value: object) -> Spans:
     return msgspec.json.decode(as_text(value), type=Spans)
 
 
-_rows = RowReader(
+_rows = TableRows(
     "firmware_download",
     Download,
-    ("id", "did", "sha256", "size", "started_at", "ended_at", "sent", "spans"),
-    key=("id",),
     decoders={"spans": _as_spans},
+    encoders={"spans": as_json_text},
 )
+_PUT = f"""
+INSERT OR REPLACE INTO firmware_download ({_rows.names})
+SELECT {_rows.marks} WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
+"""
 
 
 class DownloadTable(MemoryTable[int, Download]):
     """All downloads, in memory. Only `save` writes them, so that sending a piece costs no write."""
 
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, f"{_rows.select} ORDER BY id"),)
 
     def __init__(self, engine: Engine, loaded: list[Download]) -> None:
         super().__init__(engine, loaded)
@@ -144,9 +139,5 @@ class DownloadTable(MemoryTable[int, Download]):
 
 
 def _save(connection: sqlite3.Connection, downloads: Iterable[Download], last_id: int) -> None:
-    rows = [
-        (*msgspec.structs.astuple(one)[:-1], msgspec.json.encode(one.spans).decode(), one.did)
-        for one in downloads
-    ]
-    connection.executemany(_PUT, rows)
+    connection.executemany(_PUT, map(_rows.values, downloads))
     connection.execute(_TRIM, (last_id - MAX_DOWNLOADS,))

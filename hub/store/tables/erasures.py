@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.commit.record_rows import indexed_uuid
-from hub.store.rows import Moment, RowReader, as_flag, as_text
+from hub.store.rows import Moment, TableRows, as_flag, as_text
 from hub.store.sqlite.sql import clamp, one, secure_deletion
 from hub.store.tables.table import Table
 
@@ -20,17 +20,10 @@ ErasureManner = Literal["person", "records"]
 #: Finished erasures are kept as a history, the last ones of them.
 _MAX_FINISHED = 1_000
 
-_COLUMNS = (
-    "id, created_by, created_at, finished_at, manner, with_held, last_seq, records, pictures, "
-    "bytes, report"
-)
 _ADD = """
 INSERT INTO erasure (created_by, created_at, manner, subject, with_held, last_seq, records,
     pictures, bytes, report) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?)
 """
-_ONE = f"SELECT {_COLUMNS} FROM erasure WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM erasure WHERE id < ? ORDER BY id DESC"
-_UNFINISHED = f"SELECT {_COLUMNS}, subject FROM erasure WHERE finished_at IS NULL ORDER BY id"
 _COUNT = """
 UPDATE erasure SET records = records + ?, pictures = pictures + ?, bytes = bytes + ? WHERE id = ?
 """
@@ -138,22 +131,23 @@ class NewErasure(Struct, frozen=True, kw_only=True):
     report: ErasureReport = ErasureReport()
 
 
-_rows = RowReader(
+_rows = TableRows(
     "erasure",
     Erasure,
-    _COLUMNS.split(", "),
-    key=("id",),
     decoders={
         "with_held": as_flag,
         "report": lambda text: msgspec.json.decode(as_text(text), type=ErasureReport),
     },
 )
+_ONE = f"{_rows.select} WHERE id = ?"
+_LIST = f"{_rows.select} WHERE id < ? ORDER BY id DESC"
+_UNFINISHED = f"SELECT {_rows.names}, subject FROM erasure WHERE finished_at IS NULL ORDER BY id"
 
 
 class ErasureTable(Table[None]):
     """Erasures by id."""
 
-    queries = ((_rows, f"SELECT {_COLUMNS} FROM erasure"),)
+    queries = ((_rows, _rows.select),)
 
     async def add(self, new: NewErasure) -> int:
         """Note an erasure before it begins; return its id."""

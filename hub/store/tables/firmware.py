@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, NoSuchResource
-from hub.store.rows import Moment, RowReader, Size, as_text
+from hub.store.rows import Moment, Size, TableRows, as_text
 from hub.store.sqlite.sql import one
 from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.uploads.firmware import Versions
@@ -19,16 +19,8 @@ from hub.wire.uploads.firmware import Versions
 FILES = "firmware_file"
 _SHA256 = re.compile("[0-9a-f]{64}")
 
-_FILES = "SELECT sha256, md5, size, added_at FROM firmware_file"
-_ADD_FILE = """
-INSERT OR REPLACE INTO firmware_file (sha256, md5, size, added_at) VALUES (?, ?, ?, ?)
-"""
 _REMOVE_FILE = "DELETE FROM firmware_file WHERE sha256 = ?"
 _IS_COMPONENT = "SELECT release FROM firmware_component WHERE sha256 = ?"
-_RELEASES = """
-SELECT id, ver_code, ver_name, description, release_date, reports, least, created_at
-FROM firmware_release ORDER BY id
-"""
 _COMPONENTS = """
 SELECT release, name, type, sha256, md5, size
 FROM firmware_component LEFT JOIN firmware_file USING (sha256) ORDER BY release, position
@@ -127,37 +119,26 @@ def _as_digest(value: object) -> str:
     return text
 
 
-_file_rows = RowReader(
+_file_rows = TableRows(
     FILES,
     StoredFile,
-    StoredFile.__struct_fields__,
     key=("sha256",),
     decoders={"sha256": _as_digest},
 )
-_component_rows = RowReader(
+_component_rows = TableRows(
     "firmware_component",
     Component,
-    Component.__struct_fields__,
     key=("sha256",),
     decoders={"sha256": _as_digest},
 )
 #: Without what it contains and what it can be installed over, nobody gets a release.
-_release_rows = RowReader(
+_release_rows = TableRows(
     "firmware_release",
     Release,
-    (
-        "id",
-        "ver_code",
-        "ver_name",
-        "description",
-        "release_date",
-        "reports",
-        "least",
-        "created_at",
-    ),
-    key=("id",),
+    without=("components",),
     decoders={"reports": lambda text: _decode(text), "least": lambda text: _decode(text)},
 )
+_RELEASES = f"{_release_rows.select} ORDER BY id"
 
 
 class FirmwareTable(Table[FirmwareRows]):
@@ -171,7 +152,7 @@ class FirmwareTable(Table[FirmwareRows]):
     @classmethod
     def load(cls, source: RowSource) -> FirmwareRows:
         execute, damaged = source.connection.execute, source.damaged
-        files = _file_rows.read_all(execute(_FILES), damaged)
+        files = _file_rows.read_all(execute(_file_rows.select), damaged)
         components: dict[int, list[Component]] = {}
         incomplete: set[int] = set()
         for release, *row in execute(_COMPONENTS):
@@ -211,10 +192,9 @@ class FirmwareTable(Table[FirmwareRows]):
 
     async def add_file(self, file: StoredFile) -> None:
         """Add the row of a file that `FirmwareFiles.keep` has made durable."""
-        values = msgspec.structs.astuple(file)
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.execute(_ADD_FILE, values)
+            _file_rows.insert(connection, file, replacing=True)
 
         def added(_: None) -> None:
             self._files[file.sha256] = file

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
-from hub.store.rows import Moment, RowReader, Size, is_moment
+from hub.store.rows import Moment, Size, TableRows, is_moment
 from hub.store.sqlite.sql import clamp, execute, one
 from hub.store.tables.table import Engine, Table
 
@@ -26,15 +26,7 @@ _STEP_RECORDS = 500
 #: What made a hold.
 HoldSource = Literal["person"]
 
-_COLUMNS = "id, source, reason, until, created_by, created_at, ended_by, ended_at, records"
-_ADD = """
-INSERT INTO hold (source, reason, until, created_by, created_at, records)
-VALUES (?, ?, ?, ?, ?, 0)
-"""
-_ONE = f"SELECT {_COLUMNS} FROM hold WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM hold WHERE id < ? ORDER BY id DESC"
 _IN_FORCE = "SELECT count(*) FROM hold WHERE ended_at IS NULL"
-_DUE = f"SELECT {_COLUMNS} FROM hold WHERE ended_at IS NULL AND until <= ?"
 _CHANGE = "UPDATE hold SET reason = ?, until = ? WHERE id = ?"
 _END = "UPDATE hold SET ended_by = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL"
 _TRIM = """
@@ -52,20 +44,12 @@ DELETE FROM hold_record WHERE hold = ? AND seq IN (
     SELECT seq FROM hold_record WHERE hold = ? LIMIT ?
 )
 """
-_INTERRUPTED = f"""
-SELECT {_COLUMNS} FROM hold
-WHERE ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM hold_record WHERE hold = hold.id)
-"""
 _REMOVE = "DELETE FROM hold WHERE id = ?"
 _SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?"
 _ONLY_HERE = """
 SELECT count(*) FROM held_record WHERE seq IN (SELECT seq FROM hold_record WHERE hold = ?)
     AND NOT EXISTS (SELECT 1 FROM hold_record WHERE seq = held_record.seq AND hold <> ?)
     AND NOT EXISTS (SELECT 1 FROM alarm_record WHERE seq = held_record.seq)
-"""
-_OF_RECORD = f"""
-SELECT {_COLUMNS} FROM hold
-WHERE ended_at IS NULL AND id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
 """
 
 
@@ -99,6 +83,7 @@ class NewHold(Struct, frozen=True, kw_only=True):
     until: int | None = None
     created_by: str
     created_at: int
+    records: int = 0
 
 
 class Added(Struct, frozen=True):
@@ -110,18 +95,24 @@ class Added(Struct, frozen=True):
 
 
 #: One that does not decode goes on: what it holds is not deleted. See `end_due`, `finish_ends`.
-_rows = RowReader(
-    "hold",
-    Hold,
-    _COLUMNS.split(", "),
-    key=("id",),
-)
+_rows = TableRows("hold", Hold)
+_ONE = f"{_rows.select} WHERE id = ?"
+_LIST = f"{_rows.select} WHERE id < ? ORDER BY id DESC"
+_DUE = f"{_rows.select} WHERE ended_at IS NULL AND until <= ?"
+_INTERRUPTED = f"""
+{_rows.select}
+WHERE ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM hold_record WHERE hold = hold.id)
+"""
+_OF_RECORD = f"""
+{_rows.select}
+WHERE ended_at IS NULL AND id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
+"""
 
 
 class HoldTable(Table[None]):
     """The holds and which records each has."""
 
-    queries = ((_rows, f"SELECT {_COLUMNS} FROM hold"),)
+    queries = ((_rows, _rows.select),)
 
     def __init__(self, engine: Engine, loaded: None) -> None:
         super().__init__(engine, loaded)
@@ -136,8 +127,7 @@ class HoldTable(Table[None]):
             if _int(one(connection, _IN_FORCE)) >= MAX_HOLDS:
                 raise TooManyRequests(f"there are {MAX_HOLDS} holds: release one first")
             _check_room(connection, 0, new_records)
-            row = (new.source, new.reason, new.until, new.created_by, new.created_at)
-            return connection.execute(_ADD, row).lastrowid or 0
+            return _rows.insert(connection, new)
 
         wanted = sorted(set(seqs))
         async with self._changing:

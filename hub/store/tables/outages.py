@@ -14,7 +14,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, TableRows
 from hub.store.sqlite.sql import clamp
 from hub.store.tables.table import Engine, RowSource, Table
 
@@ -29,15 +29,6 @@ MAX_RUNS = 5_000
 #: Rows that are written in one transaction.
 STEP = 500
 
-_COLUMNS = "id, did, began_at, ended_at, cause"
-_ALL = f"SELECT {_COLUMNS} FROM outage"
-_OPEN = f"{_ALL} WHERE ended_at IS NULL ORDER BY id"
-_PUT = f"""
-INSERT INTO outage ({_COLUMNS}) SELECT :id, :did, :began_at, :ended_at, :cause
-WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
-ON CONFLICT (id) DO UPDATE SET
-    began_at = excluded.began_at, ended_at = excluded.ended_at, cause = excluded.cause
-"""
 # What is damaged stays as it is: an end is not made up from it.
 _LATER = """
 SELECT began_at FROM outage AS later
@@ -47,19 +38,6 @@ ORDER BY later.id LIMIT 1
 _END_FOLLOWED = f"""
 UPDATE outage SET ended_at = max(began_at, ({_LATER}))
 WHERE ended_at IS NULL AND typeof(began_at) = 'integer' AND EXISTS ({_LATER})
-"""
-_OF_DEVICE = f"""
-{_ALL} WHERE did = ? AND id > ? AND id < ? AND began_at < ? AND coalesce(ended_at, ?) > ?
-ORDER BY id {{order}} LIMIT ?
-"""
-_OF_ALL = f"""
-{_ALL} WHERE (did, id) > (?, ?) AND began_at < ? AND coalesce(ended_at, ?) > ?
-ORDER BY did, id LIMIT ?
-"""
-_RUNS = "SELECT id, began_at, seen_at FROM hub_run"
-_PUT_RUN = """
-INSERT INTO hub_run (id, began_at, seen_at) VALUES (?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET began_at = excluded.began_at, seen_at = excluded.seen_at
 """
 # An id that is not possible is damaged.
 _LAST_IDS = """
@@ -119,8 +97,24 @@ class KnownOutages(Struct, frozen=True):
     last_run: int
 
 
-_rows = RowReader("outage", Outage, Outage.__struct_fields__, key=("id",))
-_run_rows = RowReader("hub_run", HubRun, HubRun.__struct_fields__, key=("id",))
+_rows = TableRows("outage", Outage)
+_run_rows = TableRows("hub_run", HubRun)
+_RUNS = f"{_run_rows.select} ORDER BY id"
+_OPEN = f"{_rows.select} WHERE ended_at IS NULL ORDER BY id"
+_PUT = f"""
+INSERT INTO outage ({_rows.names}) SELECT {_rows.marks}
+WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
+ON CONFLICT (id) DO UPDATE SET
+    began_at = excluded.began_at, ended_at = excluded.ended_at, cause = excluded.cause
+"""
+_OF_DEVICE = f"""
+{_rows.select} WHERE did = ? AND id > ? AND id < ? AND began_at < ? AND coalesce(ended_at, ?) > ?
+ORDER BY id {{order}} LIMIT ?
+"""
+_OF_ALL = f"""
+{_rows.select} WHERE (did, id) > (?, ?) AND began_at < ? AND coalesce(ended_at, ?) > ?
+ORDER BY did, id LIMIT ?
+"""
 
 
 def end_followed(connection: sqlite3.Connection) -> None:
@@ -135,7 +129,7 @@ def end_followed(connection: sqlite3.Connection) -> None:
 class OutageTable(Table[KnownOutages]):
     """The outages and the runs of the hub. Changes are durable on return."""
 
-    queries = ((_rows, _ALL), (_run_rows, _RUNS))
+    queries = ((_rows, _rows.select), (_run_rows, _RUNS))
 
     def __init__(self, engine: Engine, loaded: KnownOutages) -> None:
         super().__init__(engine, loaded)
@@ -160,7 +154,7 @@ class OutageTable(Table[KnownOutages]):
 
             def job(connection: sqlite3.Connection, some: Sequence[dict[str, Any]] = some) -> None:
                 connection.executemany(_PUT, some)
-                connection.execute(_PUT_RUN, (run.id, run.began_at, run.seen_at))
+                _run_rows.insert(connection, run, replacing=True)
 
             await self._writer.write(job)
 
@@ -211,7 +205,7 @@ class OutageTable(Table[KnownOutages]):
     async def runs(self) -> list[HubRun]:
         """Return the known runs of the hub, by id."""
         return await self._readers.read(
-            lambda c: _run_rows.read_all(c.execute(f"{_RUNS} ORDER BY id"), self._damaged)
+            lambda c: _run_rows.read_all(c.execute(_RUNS), self._damaged)
         )
 
     async def prune(self, before: int) -> None:

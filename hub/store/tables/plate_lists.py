@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.alarms.alarm import Severity
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.sqlite.sql import one
 from hub.store.tables.table import MemoryTable, RowSource
 
@@ -18,13 +18,9 @@ MAX_LISTS = 100
 MAX_ENTRIES = 10_000
 MAX_WILDCARDS = 1_000
 
-_LISTS = "SELECT id, name, severity FROM plate_list ORDER BY id"
-_ENTRIES = "SELECT list, pattern, note, until FROM plate_entry ORDER BY list, pattern"
-_ADD = "INSERT INTO plate_list (name, severity) VALUES (?, ?)"
 _CHANGE = "UPDATE plate_list SET name = ?, severity = ? WHERE id = ?"
 _REMOVE = "DELETE FROM plate_list WHERE id = ?"
 _CLEAR = "DELETE FROM plate_entry WHERE list = ?"
-_ADD_ENTRY = "INSERT INTO plate_entry (list, pattern, note, until) VALUES (?, ?, ?, ?)"
 _TAKEN = "SELECT EXISTS (SELECT 1 FROM plate_list WHERE name = ? AND id <> ?)"
 _COUNT = "SELECT count(*) FROM plate_list"
 _COUNT_ENTRIES = """
@@ -59,24 +55,16 @@ class _EntryRow(PlateEntry, frozen=True, kw_only=True):
 
 
 #: A list keeps working although its name or severity is damaged, an entry although its end is.
-_list_rows = RowReader(
-    "plate_list",
-    PlateList,
-    ("id", "name", "severity"),
-    key=("id",),
-)
-_entry_rows = RowReader(
-    "plate_entry",
-    _EntryRow,
-    ("list", "pattern", "note", "until"),
-    key=("list", "pattern"),
-)
+_list_rows = TableRows("plate_list", PlateList, without=("entries",))
+_entry_rows = TableRows("plate_entry", _EntryRow, key=("list", "pattern"))
+_ADD_ENTRY = f"INSERT INTO plate_entry ({_entry_rows.names}) VALUES ({_entry_rows.marks})"
+_ENTRIES = f"{_entry_rows.select} ORDER BY list, pattern"
 
 
 class PlateListTable(MemoryTable[int, PlateList]):
     """All lists, in memory. Changes are durable on return."""
 
-    queries = ((_list_rows, _LISTS),)
+    queries = ((_list_rows, f"{_list_rows.select} ORDER BY id"),)
 
     @classmethod
     def load(cls, source: RowSource) -> list[PlateList]:
@@ -93,7 +81,7 @@ class PlateListTable(MemoryTable[int, PlateList]):
             if int(str(one(connection, _COUNT))) >= MAX_LISTS:
                 raise BadParameter(f"there are at most {MAX_LISTS} lists", field="name")
             _check(connection, new, 0)
-            id = connection.execute(_ADD, (new.name, new.severity)).lastrowid or 0
+            id = _list_rows.insert(connection, new)
             return _save_entries(connection, id, new)
 
         return await self._writer.write(job, self._put)
@@ -128,7 +116,5 @@ def _check(connection: sqlite3.Connection, new: NewPlateList, id: int) -> None:
 
 def _save_entries(connection: sqlite3.Connection, id: int, new: NewPlateList) -> PlateList:
     connection.execute(_CLEAR, (id,))
-    connection.executemany(
-        _ADD_ENTRY, [(id, one.pattern, one.note, one.until) for one in new.entries]
-    )
-    return PlateList(id=id, name=new.name, severity=new.severity, entries=new.entries)
+    connection.executemany(_ADD_ENTRY, ({"list": id, **asdict(entry)} for entry in new.entries))
+    return PlateList(**asdict(new), id=id)

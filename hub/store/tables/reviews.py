@@ -7,21 +7,12 @@ from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
 
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows, as_json_text
 from hub.store.tables.table import MemoryTable
 
 TABLE = "review"
 MAX_MARKS = 500
-
-_ALL = "SELECT name, line, left_at, seen, seen_at, reviewed, marks FROM review"
-# Not for a user who was removed meanwhile.
-_PUT = """
-INSERT OR REPLACE INTO review (name, line, left_at, seen, seen_at, reviewed, marks)
-SELECT :name, :line, :left_at, :seen, :seen_at, :reviewed, :marks
-WHERE EXISTS (SELECT 1 FROM user WHERE name = :name)
-"""
 
 
 class Review(Struct, frozen=True, kw_only=True):
@@ -45,20 +36,25 @@ def _read_marks(value: object) -> tuple[int, ...]:
     return msgspec.json.decode(value, type=tuple[int, ...])[-MAX_MARKS:]
 
 
-_rows = RowReader(
+_rows = TableRows(
     TABLE,
     Review,
-    ("name", "line", "left_at", "seen", "seen_at", "reviewed", "marks"),
     key=("name",),
     decoders={"marks": _read_marks},
+    encoders={"marks": lambda marks: as_json_text(marks[-MAX_MARKS:])},
 )
+# Not for a user who was removed meanwhile.
+_PUT = f"""
+INSERT OR REPLACE INTO review ({_rows.names})
+SELECT {_rows.marks} WHERE EXISTS (SELECT 1 FROM user WHERE name = :name)
+"""
 
 
 class ReviewTable(MemoryTable[str, Review]):
     """All reviews, in memory. Changes are durable on return."""
 
     key = attrgetter("name")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     def get(self, name: str) -> Review:
         """Return what a user has seen; nothing so far if it is not known."""
@@ -66,11 +62,9 @@ class ReviewTable(MemoryTable[str, Review]):
 
     async def put(self, review: Review) -> None:
         """Replace the row of a user; without effect for a user who was removed."""
-        marks = msgspec.json.encode(review.marks[-MAX_MARKS:]).decode()
-        values = {**asdict(review), "marks": marks}
 
         def job(connection: sqlite3.Connection) -> bool:
-            return connection.execute(_PUT, values).rowcount > 0
+            return connection.execute(_PUT, _rows.values(review)).rowcount > 0
 
         def saved(is_there: bool) -> None:
             if is_there:

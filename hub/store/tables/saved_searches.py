@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from urllib.parse import parse_qs
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.record_rows import fold
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.table import MemoryTable
 from hub.wire.person_numbers import canonical_number
@@ -21,8 +21,6 @@ MAX_SEARCHES = 100
 #: The scripts from here on, those of China and Japan first, do not separate words by spaces.
 _FIRST_UNSPACED = "\u2e80"
 
-_ALL = "SELECT id, name, query, created_by, created_at FROM saved_search ORDER BY id"
-_ADD = "INSERT INTO saved_search (name, query, created_by, created_at) VALUES (?, ?, ?, ?)"
 _RENAME = "UPDATE saved_search SET name = ? WHERE id = ?"
 _REMOVE = "DELETE FROM saved_search WHERE id = ?"
 _TAKEN = "SELECT EXISTS (SELECT 1 FROM saved_search WHERE name = ? AND id <> ?)"
@@ -75,18 +73,13 @@ def _are_joined(first: str, second: str, *, is_alone: bool) -> bool:
     return is_alone or max(first, second) < _FIRST_UNSPACED
 
 
-_rows = RowReader(
-    TABLE,
-    SavedSearch,
-    ("id", "name", "query", "created_by", "created_at"),
-    key=("id",),
-)
+_rows = TableRows(TABLE, SavedSearch)
 
 
 class SavedSearchTable(MemoryTable[int, SavedSearch]):
     """All saved searches, in memory. Changes are durable on return."""
 
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, f"{_rows.select} ORDER BY id"),)
 
     def get(self, id: int) -> SavedSearch:
         """Return a search. Raises NoSuchResource."""
@@ -101,15 +94,7 @@ class SavedSearchTable(MemoryTable[int, SavedSearch]):
             if int(str(one(connection, _COUNT))) >= MAX_SEARCHES:
                 raise BadParameter(f"there are at most {MAX_SEARCHES}", field="searches")
             _check_name(connection, new.name, 0)
-            values = (new.name, new.query, new.created_by, new.created_at)
-            id = connection.execute(_ADD, values).lastrowid or 0
-            return SavedSearch(
-                id=id,
-                name=new.name,
-                query=new.query,
-                created_by=new.created_by,
-                created_at=new.created_at,
-            )
+            return SavedSearch(id=_rows.insert(connection, new), **asdict(new))
 
         return await self._writer.write(job, self._put)
 

@@ -9,15 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.rows import RowReader
+from hub.store.rows import TableRows
 from hub.store.tables.table import MemoryTable, RowSource
 
-_ALL = "SELECT user, secret, last_step, recovery FROM second_factor"
-_PUT = """
-INSERT INTO second_factor (user, secret, last_step, recovery) VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    secret = excluded.secret, last_step = excluded.last_step, recovery = excluded.recovery
-"""
 _USE = "UPDATE second_factor SET last_step = ?, recovery = ? WHERE user = ?"
 _REMOVE = "DELETE FROM second_factor WHERE user = ?"
 
@@ -38,12 +32,12 @@ class SecondFactor(Struct, frozen=True):
         return f"SecondFactor({self.user!r})"
 
 
-_rows = RowReader(
+_rows = TableRows(
     "second_factor",
     SecondFactor,
-    ("user", "secret", "last_step", "recovery"),
     key=("user",),
     decoders={"recovery": lambda text: tuple(text.split())},
+    encoders={"recovery": " ".join},
 )
 
 
@@ -51,13 +45,13 @@ class SecondFactorTable(MemoryTable[str, SecondFactor]):
     """All second factors, in memory with their secrets sealed. Changes are durable on return."""
 
     key = attrgetter("user")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     @classmethod
     def load(cls, source: RowSource) -> list[SecondFactor]:
         return [
             _rows.read(row, source.damaged) or SecondFactor(str(row[0]), b"", 0, ())
-            for row in source.connection.execute(_ALL)
+            for row in source.connection.execute(_rows.select)
         ]
 
     def secret(self, one: SecondFactor) -> str | None:
@@ -71,7 +65,7 @@ class SecondFactorTable(MemoryTable[str, SecondFactor]):
 
         def job(connection: sqlite3.Connection) -> None:
             try:
-                connection.execute(_PUT, (user, sealed, last_step, " ".join(recovery)))
+                _rows.insert(connection, one, replacing=True)
             except sqlite3.IntegrityError as error:
                 raise NoSuchResource(f"no user {user}") from error
 

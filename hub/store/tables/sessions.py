@@ -11,15 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.sqlite.sql import execute
 from hub.store.tables.table import MemoryTable
 
-_ALL = "SELECT token_hash, user, created_at, last_used_at, address, screen FROM session"
-_ADD = """
-INSERT INTO session (token_hash, user, created_at, last_used_at, address, screen)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
 _TOUCH = "UPDATE session SET last_used_at = ? WHERE token_hash = ?"
 _REMOVE = "DELETE FROM session WHERE token_hash = ?"
 
@@ -38,14 +33,14 @@ class Session(Struct, frozen=True):
     screen: str = ""
 
 
-_rows = RowReader("session", Session, Session.__struct_fields__, key=("user",))
+_rows = TableRows("session", Session, key=("user",))
 
 
 class SessionTable(MemoryTable[bytes, Session]):
     """All sessions, in memory. Changes are durable on return."""
 
     key = attrgetter("token_hash")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     def of_user(self, name: str) -> tuple[Session, ...]:
         """Return a user's sessions, oldest first."""
@@ -56,16 +51,8 @@ class SessionTable(MemoryTable[bytes, Session]):
         """Add a session. Raises NoSuchResource if the user is gone."""
 
         def job(connection: sqlite3.Connection) -> None:
-            values = (
-                session.token_hash,
-                session.user,
-                session.created_at,
-                session.last_used_at,
-                session.address,
-                session.screen,
-            )
             try:
-                connection.execute(_ADD, values)
+                _rows.insert(connection, session)
             except sqlite3.IntegrityError as error:
                 raise NoSuchResource(f"no user {session.user}") from error
 

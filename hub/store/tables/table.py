@@ -17,7 +17,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.device_marks import DeviceMarks
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
-from hub.store.rows import DamagedRows, RowReader
+from hub.store.rows import DamagedRows, TableRows
 from hub.store.sealing import Random, SecretBox
 from hub.store.sqlite.readers import Readers
 
@@ -73,7 +73,7 @@ class Table(Generic[Loaded]):
     """
 
     #: The rows that `load` does not read, and how they are decoded.
-    queries: ClassVar[tuple[tuple[RowReader[Any], str], ...]] = ()
+    queries: ClassVar[tuple[tuple[TableRows[Any], str], ...]] = ()
 
     def __init__(self, engine: Engine, loaded: Loaded) -> None:
         self._engine = engine

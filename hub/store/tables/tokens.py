@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.sqlite.sql import execute
 from hub.store.tables.table import Engine, RowSource, Saving, Table
 from hub.wire.signing import ts_seconds
@@ -26,13 +26,11 @@ _MAX_ACCEPTED = 10_000
 #: Tokens kept for one device, including earlier ones in their grace period.
 _MAX_TOKENS = 64
 
-_TOKENS = "SELECT token_hash, did, issued_at, expires_at FROM token ORDER BY issued_at"
 _PUT_TOKEN = "INSERT INTO token (token_hash, did, issued_at, expires_at) VALUES (?, ?, ?, ?)"
 _SHORTEN = "UPDATE token SET expires_at = ? WHERE did = ? AND expires_at > ?"
 _DROP_TOKEN = "DELETE FROM token WHERE token_hash = ?"
 _DROP_DEVICE = "DELETE FROM token WHERE did = ?"
 _DROP_EXPIRED = "DELETE FROM token WHERE expires_at < ?"
-_ACCEPTED = "SELECT sn, ts_text, keep_until FROM accepted ORDER BY id"
 _PUT_ACCEPTED = "INSERT INTO accepted (sn, ts_text, keep_until) VALUES (?, ?, ?)"
 _FORGET_ACCEPTED = "DELETE FROM accepted WHERE sn = ? AND ts_text = ?"
 
@@ -64,13 +62,10 @@ class StoredToken(Struct, frozen=True):
     expires_at: Moment
 
 
-_token_rows = RowReader("token", StoredToken, StoredToken.__struct_fields__, key=("did",))
-_accepted_rows = RowReader(
-    "accepted",
-    AcceptedConnect,
-    AcceptedConnect.__struct_fields__,
-    key=("sn",),
-)
+_token_rows = TableRows("token", StoredToken, key=("did",))
+_accepted_rows = TableRows("accepted", AcceptedConnect, key=("sn",))
+_TOKENS = f"{_token_rows.select} ORDER BY issued_at"
+_ACCEPTED = f"{_accepted_rows.select} ORDER BY id"
 
 
 class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):

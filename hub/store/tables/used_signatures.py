@@ -11,14 +11,12 @@ import sqlite3
 from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
-from hub.store.rows import Moment, RowReader
+from hub.store.rows import Moment, TableRows
 from hub.store.tables.table import Engine, RowSource, Table
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
 
-_ALL = "SELECT appid, sign, ts FROM used_signature ORDER BY ts"
-_PUT = "INSERT INTO used_signature (appid, sign, ts) VALUES (?, ?, ?)"
 _DROP = "DELETE FROM used_signature WHERE appid = ? AND ts <= ?"
 _FORGOTTEN = """
 INSERT INTO used_signature (appid, sign, ts) VALUES (?, '', ?)
@@ -38,12 +36,8 @@ class UsedSignature(Struct, frozen=True):
     ts: Moment
 
 
-_rows = RowReader(
-    "used_signature",
-    UsedSignature,
-    UsedSignature.__struct_fields__,
-    key=("appid",),
-)
+_rows = TableRows("used_signature", UsedSignature, key=("appid",))
+_ALL = f"{_rows.select} ORDER BY ts"
 
 
 class UsedSignatureTable(Table[list[UsedSignature]]):
@@ -135,7 +129,7 @@ class UsedSignatureTable(Table[list[UsedSignature]]):
 
 def _put(connection: sqlite3.Connection, one: UsedSignature) -> None:
     try:
-        connection.execute(_PUT, (one.appid, one.sign, one.ts))
+        _rows.insert(connection, one)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
             raise _used_before() from error

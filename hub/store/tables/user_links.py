@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
-from functools import partial
 from operator import attrgetter
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, RowReader
-from hub.store.sqlite.sql import execute
+from hub.store.rows import Moment, TableRows
 from hub.store.tables.table import MemoryTable
 from hub.store.tables.users import Role
 
-_ALL = "SELECT name, role, token_hash, expires_at, made_by FROM user_link"
-_PUT = """
-INSERT OR REPLACE INTO user_link (name, role, token_hash, expires_at, made_by)
-VALUES (?, ?, ?, ?, ?)
-"""
 _REMOVE = "DELETE FROM user_link WHERE name = ?"
 
 
@@ -34,14 +28,14 @@ class UserLink(Struct, frozen=True):
     made_by: str = ""
 
 
-_rows = RowReader("user_link", UserLink, UserLink.__struct_fields__, key=("name",))
+_rows = TableRows("user_link", UserLink, key=("name",))
 
 
 class UserLinkTable(MemoryTable[str, UserLink]):
     """All links, in memory. Changes are durable on return."""
 
     key = attrgetter("name")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     def all(self) -> tuple[UserLink, ...]:
         """Return all links, ordered by name."""
@@ -50,8 +44,10 @@ class UserLinkTable(MemoryTable[str, UserLink]):
     async def put(self, link: UserLink) -> None:
         """Add a link; it replaces an earlier one for the same name."""
 
-        values = (link.name, link.role, link.token_hash, link.expires_at, link.made_by)
-        await self._writer.write(partial(execute, _PUT, values), lambda _: self._put(link))
+        def job(connection: sqlite3.Connection) -> None:
+            _rows.insert(connection, link, replacing=True)
+
+        await self._writer.write(job, lambda _: self._put(link))
 
     async def remove(self, name: str) -> None:
         """Remove the link for this name, if there is one."""

@@ -11,15 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.rows import Moment, TableRows, as_flag
 from hub.store.tables.table import MemoryTable
 
 Role = Literal["admin", "guard", "people", "viewer"]
 
-_ALL = "SELECT name, role, password_hash, created_at, enabled FROM user"
-_ADD = """
-INSERT INTO user (name, role, password_hash, created_at, enabled) VALUES (?, ?, ?, ?, ?)
-"""
 _CHANGE = "UPDATE user SET role = ?, password_hash = ?, enabled = ? WHERE name = ?"
 _END_SESSIONS = "DELETE FROM session WHERE user = ? AND token_hash <> ?"
 _REMOVE = "DELETE FROM user WHERE name = ?"
@@ -41,20 +37,15 @@ class User(Struct, frozen=True):
         return f"User({self.name!r}, {self.role!r})"
 
 
-_rows = RowReader(
-    "user",
-    User,
-    ("name", "role", "password_hash", "created_at", "enabled"),
-    key=("name",),
-    decoders={"enabled": as_flag},
-)
+_rows = TableRows("user", User, key=("name",), decoders={"enabled": as_flag})
+_ONE = f"{_rows.select} WHERE name = ?"
 
 
 class UserTable(MemoryTable[str, User]):
     """All users, in memory. Changes are durable on return."""
 
     key = attrgetter("name")
-    queries = ((_rows, _ALL),)
+    queries = ((_rows, _rows.select),)
 
     def all(self) -> tuple[User, ...]:
         """Return all users, ordered by name."""
@@ -67,12 +58,11 @@ class UserTable(MemoryTable[str, User]):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            row = connection.execute(f"{_ALL} WHERE name = ?", (user.name,)).fetchone()
+            row = connection.execute(_ONE, (user.name,)).fetchone()
             if row is not None and _rows.read(row, self._damaged) is None:
                 connection.execute(_REMOVE, (user.name,))
-            values = (user.name, user.role, user.password_hash, user.created_at, user.enabled)
             try:
-                connection.execute(_ADD, values)
+                _rows.insert(connection, user)
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists(f"there is already a user {user.name}", field="name") from error
 
@@ -112,7 +102,7 @@ class UserTable(MemoryTable[str, User]):
         self, name: str, change: Callable[[User], User], keep: bytes | None = None
     ) -> None:
         def job(connection: sqlite3.Connection) -> User:
-            row = connection.execute(f"{_ALL} WHERE name = ?", (name,)).fetchone()
+            row = connection.execute(_ONE, (name,)).fetchone()
             known = None if row is None else _rows.read(row, self._damaged)
             if known is None:
                 raise NoSuchResource(f"no user {name}")

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.store.rows import RowReader, Size
+from hub.store.rows import Size, TableRows
 from hub.store.sqlite.sql import clamp, one
 from hub.store.tables.table import Table
 
-_AFTER = "SELECT number, log, seq FROM erased_record WHERE number > ? ORDER BY number LIMIT ?"
 _UNDER_WAY = "SELECT EXISTS (SELECT 1 FROM record WHERE erased = 1)"
 _LAST = "SELECT coalesce(max(number), 0) FROM erased_record"
-_EARLIER = """
-SELECT log, last_seq FROM earlier_log WHERE last_seq > 0 ORDER BY last_seq DESC, log LIMIT ?
-"""
 #: More than one hub is ever restored.
 MAX_EARLIER_LOGS = 100
 
@@ -44,17 +40,16 @@ class EarlierLog(Struct, frozen=True):
     last_seq: Size
 
 
-_rows = RowReader("erased_record", ErasedRecord, ("number", "log", "seq"), key=("number",))
-_log_rows = RowReader("earlier_log", EarlierLog, ("log", "last_seq"), key=("log",))
+_rows = TableRows("erased_record", ErasedRecord, key=("number",))
+_log_rows = TableRows("earlier_log", EarlierLog, key=("log",))
+_AFTER = f"{_rows.select} WHERE number > ? ORDER BY number LIMIT ?"
+_EARLIER = f"{_log_rows.select} WHERE last_seq > 0 ORDER BY last_seq DESC, log LIMIT ?"
 
 
 class ErasedRecords(Table[None]):
     """The last 100,000 of them, and those that a target has not heard of."""
 
-    queries = (
-        (_rows, "SELECT number, log, seq FROM erased_record"),
-        (_log_rows, "SELECT log, last_seq FROM earlier_log"),
-    )
+    queries = ((_rows, _rows.select), (_log_rows, _log_rows.select))
 
     async def after(self, number: int, limit: int) -> ErasedPage | None:
         """Return those after a number, None if there are none."""

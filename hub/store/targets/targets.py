@@ -13,7 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResour
 from hub.reasons import Reason, read_reason
 from hub.store.alarms.alarm import Alarm
 from hub.store.alarms.rows import alarms_of
-from hub.store.rows import Moment, RowReader, Size
+from hub.store.rows import Moment, Size, TableRows
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
 from hub.store.tables.table import Engine, RowSource, Table
@@ -39,10 +39,6 @@ MAX_DEAD_LETTERS, MAX_GAPS = 1_000, 200
 
 MAX_NAME_LENGTH = 80
 
-_COLUMNS = (
-    "id, kind, name, options, created_at, generation, held, log, seq, alarm_number, erasure_number"
-)
-_ALL = f"SELECT {_COLUMNS}, secrets FROM target ORDER BY id"
 _ADD = """
 INSERT INTO target (kind, name, options, secrets, created_at, held, log, seq, alarm_number,
     erasure_number) VALUES (?, ?, ?, x'', ?, '', ?, ?, ?, ?)
@@ -78,10 +74,6 @@ _ALL_DEAD_LETTERS = "SELECT target, kind, log, seq, reason, parked_at FROM parke
 _DEAD_LETTERS = f"{_ALL_DEAD_LETTERS} WHERE target = ? ORDER BY log, seq, kind LIMIT ?"
 _COUNT_DEAD_LETTERS = "SELECT target, count(*) FROM parked_item GROUP BY target"
 
-_GAPS = """
-SELECT target, log, first_seq, last_seq, reason, made_at, told_at, seen_at FROM target_gap
-ORDER BY target, made_at, first_seq
-"""
 _ADD_GAP = """
 INSERT INTO target_gap (target, log, first_seq, last_seq, reason, made_at)
 SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM target WHERE id = ?)
@@ -134,23 +126,17 @@ class SealedTarget(Struct, frozen=True):
     secrets: bytes
 
 
-_rows = RowReader(
+_rows = TableRows(
     TABLE,
     _Row,
-    _COLUMNS.split(", "),
-    key=("id",),
     decoders={"options": lambda text: msgspec.json.decode(text, type=TargetOptions)},
 )
-_gap_rows = RowReader(
-    "target_gap",
-    Gap,
-    Gap.__struct_fields__,
-    key=("target", "log", "first_seq"),
-)
-_dead_letter_rows = RowReader(
+_ALL = f"SELECT {_rows.names}, secrets FROM target ORDER BY id"
+_gap_rows = TableRows("target_gap", Gap, key=("target", "log", "first_seq"))
+_GAPS = f"{_gap_rows.select} ORDER BY target, made_at, first_seq"
+_dead_letter_rows = TableRows(
     "parked_item",
     DeadLetter,
-    DeadLetter.__struct_fields__,
     key=("target", "kind", "log", "seq"),
     decoders={"reason": read_reason},
 )
