@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from importlib import import_module
 
 import msgspec
 import trio
@@ -12,41 +13,42 @@ from quart import Blueprint, Response, render_template
 import hub
 from hub.services import Services
 from web import auth
-from web.api.alarms.alarms import add_alarms
-from web.api.alarms.rules import add_alarm_rules
-from web.api.audit import add_audit
-from web.api.backups import add_backups
-from web.api.devices.commands import describe_commands
-from web.api.devices.devices import add_devices
-from web.api.devices.enrolment import add_enrolment
-from web.api.devices.many import add_many
-from web.api.devices.outages import add_outages
-from web.api.devices.relay import add_relay
-from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
 from web.api.endpoint import PREFIX, Endpoint, Nothing
-from web.api.firmware.campaigns import add_campaigns
-from web.api.firmware.files import add_files
-from web.api.firmware.releases import add_releases
-from web.api.jobs import add_jobs
 from web.api.openapi import document
-from web.api.people.groups import add_groups
-from web.api.people.import_export import add_import_export
-from web.api.people.people import add_people
-from web.api.people.sync import add_people_sync
-from web.api.records.erasures import add_erasures
-from web.api.records.histogram import add_histogram
-from web.api.records.holds import add_holds
-from web.api.records.matches import add_matches
 from web.api.records.media import DEVICE_MEDIA, MEDIA
-from web.api.records.record_list import RecordLists
-from web.api.records.records import add_records
-from web.api.reports import add_reports
 from web.api.routes import Call, Routes
-from web.api.status import add_status
-from web.api.stream import add_stream
-from web.api.targets.targets import add_targets
 
+#: The modules of this package with calls, in the order of the description: each has an `add`.
+_MODULES = (
+    "devices.enrolment",
+    "devices.devices",
+    "devices.outages",
+    "devices.commands",
+    "devices.relay",
+    "devices.many",
+    "devices.trace",
+    "people.people",
+    "people.groups",
+    "people.import_export",
+    "jobs",
+    "people.sync",
+    "firmware.files",
+    "firmware.releases",
+    "firmware.campaigns",
+    "records.records",
+    "records.histogram",
+    "records.matches",
+    "stream",
+    "alarms.alarms",
+    "alarms.rules",
+    "reports",
+    "targets.targets",
+    "records.erasures",
+    "status",
+    "audit",
+    "backups",
+)
 _OPENAPI = Endpoint(
     method="GET",
     path="/openapi.json",
@@ -71,35 +73,8 @@ def blueprint(services: Services) -> Blueprint:
     """The routes of all calls of the API, and of its description."""
     api = Blueprint("integrator", __name__)
     routes = Routes(api, services)
-    add_enrolment(routes, services)
-    add_devices(routes, services)
-    add_outages(routes, services)
-    describe_commands(routes)
-    add_relay(routes, services)
-    add_many(routes, services)
-    add_trace(routes, services)
-    add_people(routes, services)
-    add_groups(routes, services)
-    add_import_export(routes, services)
-    add_jobs(routes, services)
-    add_people_sync(routes, services)
-    add_files(routes, services)
-    add_releases(routes, services)
-    add_campaigns(routes, services)
-    lists = RecordLists()
-    add_records(routes, services, lists)
-    add_histogram(routes, services)
-    add_matches(routes, services)
-    add_stream(routes, services)
-    add_alarms(routes, services)
-    add_alarm_rules(routes, services)
-    add_reports(routes, services)
-    add_targets(routes, services)
-    add_holds(routes, services, lists)
-    add_erasures(routes, services)
-    add_status(routes, services)
-    add_audit(routes, services)
-    add_backups(routes, services)
+    for name in _MODULES:
+        import_module(f"web.api.{name}").add(routes, services)
     endpoints = [*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS]
     description = _Description(endpoints, services.config.web.prefix)
 

@@ -79,7 +79,7 @@ LIST = Endpoint(
 )
 
 
-def add_audit(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def list_audit(call: Call[AuditQuery, Nothing]) -> AuditList:
         if isinstance(call.caller.who, ApiKey) and call.caller.who.read_only:
             raise NotAllowed("a read-only API key cannot read the audit log")

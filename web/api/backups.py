@@ -72,7 +72,7 @@ LIST = Endpoint(
 )
 
 
-def add_backups(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def list_backups(call: Call[Nothing, Nothing]) -> BackupList:
         backups = services.upkeep.backups
         newest, failure = backups.last_complete, backups.last_failure

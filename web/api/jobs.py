@@ -200,7 +200,7 @@ REFUSED = Endpoint(
 )
 
 
-def add_jobs(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     jobs = services.jobs
 
     async def list_jobs(call: Call[JobsQuery, Nothing]) -> JobList:

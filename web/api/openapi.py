@@ -23,7 +23,7 @@ from hub.errors import (
 )
 from web.api.answers import Refusal
 from web.api.endpoint import Endpoint, Nothing
-from web.api.schemas import parameter_schemas
+from web.api.schemas import check_bounds, parameter_schemas
 from web.auth import PASSWORD_HEADER
 from web.http.http_heads import STATUS_MESSAGES
 
@@ -45,16 +45,9 @@ _ERRORS: tuple[type[HubError], ...] = (
 _NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 _DECIMAL: Json = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 _TEXT: Json = {"type": "string", "maxLength": 64}
-#: The placeholders of paths: what they may be, and an example.
+#: The placeholders of paths that are no ids (`id_of`): what they may be, and an example.
+_ID = (_NUMBER, "3")
 _PLACEHOLDERS: dict[str, tuple[Json, str]] = {
-    "seq": (_NUMBER, "4711"),
-    "release": (_NUMBER, "3"),
-    "campaign": (_NUMBER, "7"),
-    "hold": (_NUMBER, "7"),
-    "erasure": (_NUMBER, "3"),
-    "alarm": (_NUMBER, "4711"),
-    "plate_list": (_NUMBER, "3"),
-    "group": (_NUMBER, "3"),
     "did": (_DECIMAL, "12"),
     "pid": (_DECIMAL, "1000001"),
     "sn": (_TEXT, "Y3CA12348912346"),
@@ -167,6 +160,8 @@ class _Schemas:
                 self.components[name]["additionalProperties"] = False
 
     def describe(self, endpoint: Endpoint) -> Json:
+        for taken in (endpoint.query, endpoint.body):
+            check_bounds(taken, f"{endpoint.method} {endpoint.path}")
         described: Json = {
             "operationId": endpoint.operation_id,
             "tags": [endpoint.tag],
@@ -238,10 +233,11 @@ def _path_parameters(endpoint: Endpoint) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _PLACEHOLDERS[name][0],
-            "example": endpoint.path_example.get(name, _PLACEHOLDERS[name][1]),
+            "schema": schema,
+            "example": endpoint.path_example.get(name, example),
         }
         for name in endpoint.placeholders
+        for schema, example in (_PLACEHOLDERS.get(name, _ID),)
     ]
 
 

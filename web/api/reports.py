@@ -183,7 +183,7 @@ PUT_SCHEDULES = Endpoint(
 )
 
 
-def add_reports(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     maker = services.reports.maker
 
     async def get_attendance_schedules(call: Call[Nothing, Nothing]) -> AttendanceSchedules:

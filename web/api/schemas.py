@@ -11,6 +11,13 @@ from msgspec import Struct
 
 from web.api.endpoint import MAX_INTEGER
 
+#: What says of which values a schema consists; an integer's are read by `allowed`.
+_BOUNDS = {
+    "integer": ({"minimum"}, {"maximum"}),
+    "number": ({"minimum"}, {"maximum"}),
+    "string": ({"maxLength", "pattern", "contentEncoding"},),
+}
+
 
 def _in_english(text: str) -> str:
     return text
@@ -68,3 +75,17 @@ def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
         if choice != {"type": "null"}:
             stripped = choice | stripped
     return stripped
+
+
+def check_bounds(taken: Any, name: str) -> None:
+    """Check that all numbers and texts that a call takes are bounded. Raises TypeError by name."""
+    parts = msgspec.json.schema_components([taken])[1]
+    waiting = [(f"{name}: {part}", schema) for part, schema in parts.items()]
+    while waiting:
+        where, schema = waiting.pop()
+        inner = (schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", ()))
+        waiting += [(where, one) for one in inner if isinstance(one, dict)]
+        waiting += [(f"{where}.{key}", one) for key, one in schema.get("properties", {}).items()]
+        bounds = _BOUNDS.get(schema.get("type", ""), ())
+        if "enum" not in schema and any(schema.keys().isdisjoint(some) for some in bounds):
+            raise TypeError(f"{where} has no bounds: see the types of web.api.endpoint")

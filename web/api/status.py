@@ -66,7 +66,7 @@ READ = Endpoint(
 )
 
 
-def add_status(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def hub_status(call: Call[Nothing, Nothing]) -> HubStatus:
         return await read_status(services)
 

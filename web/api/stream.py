@@ -84,7 +84,7 @@ STREAM = Endpoint(
 )
 
 
-def add_stream(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     shared: SharedRecords[bytes] = SharedRecords()
 
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:

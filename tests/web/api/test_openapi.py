@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from babel.messages.pofile import read_po
+from msgspec import Struct
+from msgspec.structs import replace
 from quart import Quart
 
 import web
@@ -38,7 +40,7 @@ from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
 from web.api.devices.many import PhotoSearchBody
 from web.api.devices.relay import RelayBody, SwitchBody
-from web.api.endpoint import Endpoint
+from web.api.endpoint import Endpoint, Nothing
 from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
 from web.api.people.groups import GroupBody, NewGroupBody
@@ -114,6 +116,26 @@ async def test_it_describes_exactly_the_existing_routes(
     # Its address comes in messages to targets, and is not made by callers.
     routes.remove(("/media/link/{expires}/{signature}/{seq}/{file}", "get"))
     assert routes == {(path, method) for path, method, _ in described(document)}
+
+
+class Unbounded(Struct, frozen=True):
+    number: int
+
+
+class Words(Struct, frozen=True):
+    words: list[str]
+
+
+@pytest.mark.parametrize(("taken", "field"), [(Unbounded, "number"), (Words, "words")])
+def test_a_number_or_text_without_bounds_is_refused_by_name(
+    taken: type[Struct], field: str
+) -> None:
+    call = Endpoint(method="POST", path="/badges", tag="x", summary="x", body=taken)
+    refusal = f"POST /badges: {taken.__name__}.{field} has no bounds"
+    with pytest.raises(TypeError, match=refusal):
+        openapi.document([call], "0")
+    with pytest.raises(TypeError, match=refusal):
+        openapi.document([replace(call, body=Nothing, query=taken)], "0")
 
 
 async def test_every_code_that_a_call_is_refused_with_is_explained(document: Any) -> None:

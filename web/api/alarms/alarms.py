@@ -153,7 +153,7 @@ CLOSE_MANY = Endpoint(
 )
 
 
-def add_alarms(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     alarms = services.alarms.raised
 
     async def list_alarms(call: Call[AlarmsQuery, Nothing]) -> answers.AlarmList:

@@ -137,7 +137,7 @@ PUT_RULES = Endpoint(
 )
 
 
-def add_alarm_rules(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     rules, lists = services.alarms.rules, services.alarms.plate_lists
 
     async def get_alarm_rules(call: Call[Nothing, Nothing]) -> AlarmRules:

@@ -159,7 +159,8 @@ _PARAM = msgspec.json.Decoder(object)
 _ENCODER = msgspec.json.Encoder()
 
 
-def describe_commands(routes: Routes) -> None:
+def add(routes: Routes, services: Services) -> None:
+    """Describe the commands, which `commands_api` answers."""
     routes.describe(COMMAND)
 
 

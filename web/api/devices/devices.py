@@ -104,7 +104,7 @@ LIST = Endpoint(
 )
 
 
-def add_devices(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     devices, audit = services.cameras.devices, services.core.audit
 
     async def list_devices(call: Call[DevicesQuery, Nothing]) -> answers.DeviceList:

@@ -10,6 +10,7 @@ from quart import Response
 
 from hub.services import Services
 from hub.services.devices.csv_import import MAX_CSV_BYTES, MAX_ROWS, DeviceCsv, ImportRow
+from hub.services.devices.validation import MAX_KEY_LENGTH
 from hub.store.tables.devices import NewDevice
 from web.api.devices import answers
 from web.api.devices.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
@@ -36,14 +37,18 @@ class CheckBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     key: Pem | None = None
 
 
+#: Not the bounds of each field: `validation` names every row with a wrong one.
+_Cell = Annotated[str, Meta(max_length=MAX_KEY_LENGTH)]
+
+
 class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Fields as for a single device. An error names each row that is incomplete or wrong."""
 
-    sn: str = ""
-    code: str = ""
-    did: str | None = None
-    name: str = ""
-    key: str | None = None
+    sn: _Cell = ""
+    code: _Cell = ""
+    did: _Cell | None = None
+    name: _Cell = ""
+    key: _Cell | None = None
 
 
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -147,7 +152,7 @@ EXPORT = Endpoint(
 )
 
 
-def add_enrolment(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     devices, enrolment, audit = (
         services.cameras.devices,
         services.cameras.enrolment,

@@ -136,7 +136,7 @@ SEARCH = Endpoint(
 )
 
 
-def add_many(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     many = services.cameras.many
 
     async def command_many(call: Call[Any, Any]) -> JobFields:

@@ -90,7 +90,7 @@ LIST = Endpoint(
 )
 
 
-def add_outages(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def list_outages(call: Call[OutagesQuery, Nothing]) -> OutageList:
         query, now = call.query, int(services.core.clock.shown_time() * 1000)
         device = services.cameras.devices.device(call.path["did"])

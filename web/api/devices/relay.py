@@ -140,7 +140,7 @@ SWITCH = Endpoint(
 )
 
 
-def add_relay(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     relays = services.cameras.relays
 
     async def get_relay(call: Call[Nothing, Nothing]) -> RelayFields:

@@ -120,7 +120,7 @@ WAITING_TRACE = Endpoint(
 )
 
 
-def add_trace(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     trace = services.cameras.trace
 
     async def get_trace(call: Call[TraceQuery, Nothing]) -> TraceList:

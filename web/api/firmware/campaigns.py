@@ -106,7 +106,7 @@ CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
 }
 
 
-def add_campaigns(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     campaigns, audit = services.firmware.campaigns, services.core.audit
 
     async def list_campaigns(call: Call[Nothing, Nothing]) -> answers.CampaignList:

@@ -79,7 +79,7 @@ LIST_DOWNLOADS = Endpoint(
 )
 
 
-def add_files(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     releases, audit = services.firmware.releases, services.core.audit
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:

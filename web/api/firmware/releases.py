@@ -81,7 +81,7 @@ _RELEASE_EXAMPLE = answers.Release(
 )
 
 
-def add_releases(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     releases, audit = services.firmware.releases, services.core.audit
 
     async def add_release(call: Call[Nothing, NewReleaseBody]) -> Release:

@@ -32,7 +32,7 @@ class GroupBody(Struct, frozen=True, forbid_unknown_fields=True):
 _EXAMPLE = answers.Group(id=3, name="Gate", dids=["12", "13"])
 
 
-def add_groups(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     groups = services.people.groups
     calls = Resource(
         routes,

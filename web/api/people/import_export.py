@@ -178,7 +178,7 @@ EXPORT = Endpoint(
 )
 
 
-def add_import_export(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     imports = services.people.imports
 
     async def import_people(call: Call[Nothing, Any]) -> JobFields:

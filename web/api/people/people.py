@@ -239,7 +239,7 @@ PHOTO = Endpoint(
 )
 
 
-def add_people(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     people = services.people.register
     threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 

@@ -186,7 +186,7 @@ MANAGE = Endpoint(
 )
 
 
-def add_people_sync(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     sync = services.people.sync
 
     async def person_sync(call: Call[Nothing, Nothing]) -> PersonSync:

@@ -178,7 +178,7 @@ ERASE = Endpoint(
 )
 
 
-def add_erasures(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     erasures = services.records.erasures
 
     async def list_erasures(call: Call[ErasuresQuery, Nothing]) -> ErasureList:

@@ -76,7 +76,7 @@ READ = Endpoint(
 _NAMES: dict[int, BucketName] = {length: name for name, length in BUCKETS.items()}  # type: ignore[misc]
 
 
-def add_histogram(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def record_histogram(call: Call[HistogramQuery, Nothing]) -> RecordHistogram:
         filter = filter_of(call.query, services.people.groups)
         bucket = None if call.query.bucket is None else BUCKETS[call.query.bucket]

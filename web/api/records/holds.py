@@ -209,7 +209,8 @@ EXPORT = Endpoint(
 )
 
 
-def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
+def add(routes: Routes, services: Services, lists: RecordLists) -> None:
+    """Add the calls. `lists`: in which an address has its turns, as for other records."""
     holds = services.records.holds
 
     async def list_holds(call: Call[HoldsQuery, Nothing]) -> HoldList:

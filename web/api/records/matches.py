@@ -61,7 +61,7 @@ READ = Endpoint(
 )
 
 
-def add_matches(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     async def record_matches(call: Call[FilterQuery, Nothing]) -> RecordMatches:
         filter = filter_of(call.query, services.people.groups)
         found = await services.records.part_matching.find(filter)

@@ -10,7 +10,7 @@ from quart import Response
 from hub.services import Services
 from hub.store.records.record_log import RecordPage
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
-from web.api.records import answers
+from web.api.records import answers, holds
 from web.api.records.filter_query import FilterQuery, filter_of
 from web.api.records.record_list import PIECE_BYTES, RecordLists
 from web.api.records.shown import renderer
@@ -80,7 +80,10 @@ ONE = Endpoint(
 )
 
 
-def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
+def add(routes: Routes, services: Services) -> None:
+    lists = RecordLists()
+    holds.add(routes, services, lists)
+
     async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
         query, filter = call.query, filter_of(call.query, services.people.groups)
         is_descending = query.order == "desc"

@@ -38,7 +38,7 @@ from web.api.targets.endpoints import (
 )
 
 
-def add_targets(routes: Routes, services: Services) -> None:
+def add(routes: Routes, services: Services) -> None:
     targets = services.forwarding.targets
 
     async def add_target(call: Call[Nothing, TargetBody]) -> AddedTarget:
