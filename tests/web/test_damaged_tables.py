@@ -48,7 +48,9 @@ VITAL = {
     ("day", "bytes"),
 }
 #: Views that do not end, or need a device.
-_ENDLESS = re.compile("stream|/trace|/captures|/people|/recordings|/search|/settings/face")
+_ENDLESS = re.compile(
+    "stream|/trace|/captures|(cameras|devices)/<[^/]*>/people|/recordings|/search|/settings/face"
+)
 _WORKS = (200, 302, 303, 304, 308, 400, 403, 404, 409, 410, 503)
 
 
