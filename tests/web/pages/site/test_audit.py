@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+import hub as hub_package
+import web
 from hub.config import Config, WebConfig
 from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.site import SiteSettings
@@ -249,6 +252,42 @@ async def test_the_search_is_exported_as_csv_without_formulas(
         "'=HYPERLINK(1)",
     ]
     assert (await hub.services.core.audit.newest(limit=1))[0].action == "audit.export"
+
+
+def test_every_action_that_is_logged_has_words() -> None:
+    """Of an f-string, the text before its first value. What is passed on is named in its module."""
+    missing = [
+        f"{path}: {code}"
+        for package in (hub_package, web)
+        for path in sorted(Path(str(package.__file__)).parent.rglob("*.py"))
+        for code in _logged(ast.parse(path.read_text("utf-8")))
+        if not any(
+            known == code or (code[-1] in ".-_" and known.startswith(code)) for known in ACTIONS
+        )
+    ]
+    assert missing == [], "say them in web/pages/site/audit.py"
+
+
+def _logged(module: ast.Module) -> Iterator[str]:
+    for call in ast.walk(module):
+        if not (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in ("add", "add_each", "require")
+            and "audit" in ast.unparse(call.func.value)
+        ):
+            continue
+        action = call.args[1]
+        if isinstance(action, ast.Name):
+            tags = {id(one.value) for one in ast.walk(module) if isinstance(one, ast.keyword)}
+            parts = [one for one in ast.walk(module) if id(one) not in tags]
+        else:
+            parts = list(ast.walk(action))
+        for part in parts:
+            if isinstance(part, ast.Constant) and re.fullmatch(
+                r"[a-z-]+\.[a-z_-]*", str(part.value)
+            ):
+                yield str(part.value)
 
 
 def test_every_group_of_actions_can_be_chosen() -> None:
