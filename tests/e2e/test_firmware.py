@@ -211,7 +211,7 @@ def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[st
     browser.click("[data-select-all]")
     browser.click(".campaign-start .button-main")
     browser.wait_for_text("the hub cannot restore the old one")
-    browser.click(".form .button-main")
+    browser.click(".actions .button-bad")
     browser.wait_for_text("The campaign has started.")
     # From here on the page updates itself.
     steps = watch(browser, dids[1])
