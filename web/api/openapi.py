@@ -45,8 +45,8 @@ _ERRORS: tuple[type[HubError], ...] = (
 _NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 _DECIMAL: Json = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 _TEXT: Json = {"type": "string", "maxLength": 64}
-#: The placeholders of paths that are no ids (`id_of`): what they may be, and an example.
 _ID = (_NUMBER, "3")
+#: The placeholders of paths that are no ids: what they may be, and an example.
 _PLACEHOLDERS: dict[str, tuple[Json, str]] = {
     "did": (_DECIMAL, "12"),
     "pid": (_DECIMAL, "1000001"),
