@@ -19,13 +19,12 @@ from msgspec import Meta, Struct
 from hub import metrics
 from hub.folding import visible
 from hub.log import limited
+from hub.wire.times import Moment
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Struct)
 
-#: UNIX milliseconds up to the year 9999, which every reader can show.
-Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
 #: A count, or a number of bytes.
 Size = Annotated[int, Meta(ge=0)]
 

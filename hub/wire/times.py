@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated
+
+from msgspec import Meta
 
 from hub.errors import BadParameter
 from hub.wire.coercion import LooseNumber, coerce_number
@@ -12,6 +15,8 @@ from hub.wire.coercion import LooseNumber, coerce_number
 MILLISECONDS_FROM = 10**11
 #: The first millisecond of the year 10000.
 _YEAR_10000 = 253_402_300_800_000
+#: UNIX milliseconds up to the year 9999, which every reader can show.
+Moment = Annotated[int, Meta(ge=0, lt=_YEAR_10000)]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", re.ASCII)

@@ -9,29 +9,30 @@ from typing import Any, TypeVar
 import click
 
 from hub.errors import BadParameter
+from hub.store.people.person_fields import PERSON_FIELDS, PersonField
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-CATEGORIES = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4}
-_GENDERS = {"male": 1, "female": 2}
+_FIELDS = {name: field for name, field in PERSON_FIELDS.items() if name not in ("pid", "name")}
+CATEGORIES = {name: n for n, name in enumerate(PERSON_FIELDS["category"].choices, 1)}
+
+
+def _option(name: str, field: PersonField) -> Callable[[F], F]:
+    """The option of a field; a name stays as it is in the API."""
+    help = field.option or f"{field.label}."
+    option = f"--{name.replace('_', '-')}"
+    match field.kind:
+        case "choice":
+            return click.option(option, type=click.Choice(field.choices), help=help)
+        case "moment":
+            return click.option(option, metavar="TIME", help=help)
+        case "number":
+            return click.option(option, type=int, help=help)
+    return click.option(option, help=help)
+
+
 _OPTIONS = (
-    click.option("--work-id", help="The work number."),
-    click.option("--id-card-no", help="The number of the ID card."),
-    click.option("--ic-card-no", help="The number of the IC card."),
-    click.option(
-        "--gender",
-        type=click.Choice(tuple(_GENDERS)),
-        help="The gender, in the terms of the cameras.",
-    ),
-    click.option("--age", type=int, help="In years."),
-    click.option("--birth-year", type=int, help="Instead of the age."),
-    click.option("--department", help="The department."),
-    click.option("--phone", help="The phone number."),
-    click.option(
-        "--category",
-        type=click.Choice(tuple(CATEGORIES)),
-        help="The category [default of a new person: whitelist].",
-    ),
+    *(_option(name, field) for name, field in _FIELDS.items()),
     click.option(
         "--group",
         "groups",
@@ -43,9 +44,6 @@ _OPTIONS = (
         default=None,
         help="On all cameras, or only on those of the groups [default: on all, without --group].",
     ),
-    click.option("--valid-from", metavar="TIME", help="On cameras from this time on, in RFC 3339."),
-    click.option("--valid-until", metavar="TIME", help="On cameras until this time, in RFC 3339."),
-    click.option("--note", help="A text that only the hub knows."),
     click.option(
         "--photo",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -75,11 +73,10 @@ def read_fields(
     from hub.wire.times import parse_rfc3339
 
     wanted = {name: value for name, value in fields.items() if value not in (None, ())}
-    for name, numbers in (("category", CATEGORIES), ("gender", _GENDERS)):
-        if name in wanted:
-            wanted[name] = numbers[wanted[name]]
-    for name in ("valid_from", "valid_until"):
-        if name in wanted:
+    for name in wanted.keys() & _FIELDS.keys():
+        if _FIELDS[name].kind == "choice":
+            wanted[name] = _FIELDS[name].choices.index(wanted[name]) + 1
+        elif _FIELDS[name].kind == "moment":
             parse_rfc3339(wanted[name], f"--{name.replace('_', '-')}")
     if "photo" in wanted:
         photo = read_source(data_dir, wanted["photo"], MAX_FILE_MB)

@@ -7,7 +7,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from hub.errors import HubError
-from hub.store.people.person_rows import Person, last_four
+from hub.store.people.person_rows import PERSONAL_NUMBERS, Person, last_four
 from hub.wire.json_limits import check_limits
 from hub.wire.redaction import is_personal_number
 from hub.wire.uploads.records import EventDetail, Record
@@ -26,17 +26,13 @@ def masked_number(number: str) -> str:
 
 def masked(person: Person) -> Person:
     """Return a person whose personal numbers (ID card, IC card, phone) are masked."""
-    return replace(
-        person,
-        id_card_no=masked_number(person.id_card_no),
-        ic_card_no=masked_number(person.ic_card_no),
-        phone=masked_number(person.phone),
-    )
+    numbers = {name: masked_number(getattr(person, name)) for name in PERSONAL_NUMBERS}
+    return replace(person, **numbers)
 
 
 def has_numbers(person: Person) -> bool:
     """Return whether there is anything to mask."""
-    return any((person.id_card_no, person.ic_card_no, person.phone))
+    return any(getattr(person, name) for name in PERSONAL_NUMBERS)
 
 
 def without_numbers(value: object, name: str = "") -> object:

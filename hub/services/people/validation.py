@@ -9,21 +9,14 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.services.people.masking import MASK
-from hub.store.people.person_rows import PersonChange
+from hub.store.people.person_fields import PERSON_FIELDS
+from hub.store.people.person_rows import PERSONAL_NUMBERS, PersonChange
 from hub.wire.person_numbers import MAX_PID, STRANGERS, canonical_number, canonical_pid
 
-#: Lengths of 1.12, and of the note.
-MAX_NAME_LENGTH = 128
-MAX_TEXT_LENGTH = 128
-MAX_NOTE_LENGTH = 1000
-MAX_AGE = 150
-MIN_BIRTH_YEAR = 1850
 MAX_GROUP_NAME_LENGTH = 64
 #: The beginning of the year 9000, in UNIX milliseconds: every zone can express what is before.
 LATEST_TIME = 221_845_392_000_000
 
-_TEXTS = ("work_id", "id_card_no", "ic_card_no", "department", "phone")
-_NUMBERS = ("id_card_no", "ic_card_no", "phone")
 #: Control characters, and lone surrogates, which no frame can hold.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -45,21 +38,20 @@ def checked_change(change: PersonChange, year: int) -> PersonChange:
     `year`: the current one. The photo is checked elsewhere.
     """
     changed: dict[str, object] = {}
-    if change.name is not UNSET:
-        changed["name"] = _text(change.name, "name", most=MAX_NAME_LENGTH, least=1)
-    for field in _TEXTS:
-        if (text := getattr(change, field)) is not UNSET:
-            changed[field] = _text(text, field, most=MAX_TEXT_LENGTH)
-    if change.note is not UNSET:
-        note = change.note.replace("\r\n", "\n")
-        changed["note"] = _text(note, "note", most=MAX_NOTE_LENGTH, control=_CONTROL_BUT_LINES)
-    for field in _NUMBERS:
-        if MASK in str(changed.get(field, "")):
-            raise BadParameter("a masked number cannot be stored", field=field)
-    _check_choice(change.gender, "gender", 1, 2)
-    _check_choice(change.category, "category", 1, 4)
-    _check_choice(change.age, "age", 0, MAX_AGE)
-    _check_choice(change.birth_year, "birth_year", MIN_BIRTH_YEAR, year + 1)
+    for name, field in PERSON_FIELDS.items():
+        value = getattr(change, name, UNSET)
+        match field.kind:
+            case "text" if value is not UNSET:
+                changed[name] = _text(value, name, least=field.least, most=field.most)
+            case "lines" if value is not UNSET:
+                text = value.replace("\r\n", "\n")
+                changed[name] = _text(text, name, most=field.most, control=_CONTROL_BUT_LINES)
+            case "number" | "choice":
+                most = year + 1 if name == "birth_year" else field.most
+                _check_choice(value, name, field.least, most)
+    for name in PERSONAL_NUMBERS:
+        if MASK in str(changed.get(name, "")):
+            raise BadParameter("a masked number cannot be stored", field=name)
     if isinstance(change.age, int) and isinstance(change.birth_year, int):
         raise BadParameter("either an age or a year of birth is expected", field="birth_year")
     _check_times(change)

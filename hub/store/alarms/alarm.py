@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from hub.clock_reading import is_past
 from hub.reasons import Value, texts
-from hub.store.rows import Moment, Size
+from hub.store.rows import Size
+from hub.wire.times import Moment
 
 AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
 Severity = Literal["critical", "major", "minor"]

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import existing
-from hub.store.rows import Moment, Size, TableRows, as_text
+from hub.store.rows import Size, TableRows, as_text
 from hub.store.sqlite.sql import clamp, secure_deletion
 from hub.store.tables.table import Table
+from hub.wire.times import Moment
 
 JobKind = Literal[
     "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart", "osd-name"

@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
-from hub.store.rows import Moment, TableRows, as_json
+from hub.store.rows import TableRows, as_json
 from hub.store.tables.device_settings import SettingName
 from hub.store.tables.table import Engine, RowSource, Table
 from hub.wire.commands.params import merge_changes
+from hub.wire.times import Moment
 
 _COLUMNS = "did, name, param, job, position, wished_by, wished_at"
 _ALL = f"SELECT {_COLUMNS} FROM device_wish"

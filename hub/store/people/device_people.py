@@ -10,10 +10,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, TableRows, as_flag, as_json
+from hub.store.rows import TableRows, as_flag, as_json
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import MemoryTable
+from hub.wire.times import Moment
 
 #: new: not looked at yet. undecided: it holds unknown people, and nothing on it is changed until
 #: somebody decides. alone: somebody decided to leave it alone.

@@ -14,10 +14,12 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.clock_reading import Reading
-from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
-from hub.store.rows import Moment, Size, TableRows
+from hub.store.people.person_fields import SentFacts
+from hub.store.people.person_rows import BY_NUMBER, IS_VALID
+from hub.store.rows import Size, TableRows
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import Table
+from hub.wire.times import Moment
 
 SyncState = Literal["pending", "done", "failed"]
 
@@ -115,14 +117,13 @@ _RESUME = """
 UPDATE holding SET attempts = 0, due_at = NULL WHERE did = ? AND due_at IS NOT NULL
 """
 
-_TO_SEND = """
-SELECT p.pid, p.revision, p.name, p.work_id, p.id_card_no, p.ic_card_no, p.gender, p.age,
-    p.birth_year, p.department, p.phone, p.category, j.jpeg
+_SENT = ", ".join(f"p.{name}" for name in SentFacts.__struct_fields__)
+_TO_SEND = f"""
+SELECT {_SENT}, p.revision, j.jpeg
 FROM person p LEFT JOIN person_photo j ON j.pid = p.pid WHERE p.pid = ?
 """
 _COMPARED = f"""
-SELECT p.pid, p.revision, p.name, p.work_id, p.id_card_no, p.ic_card_no, p.gender, p.age,
-    p.birth_year, p.department, p.phone, p.category, NULL,
+SELECT {_SENT}, p.revision, NULL,
     CASE WHEN h.pid IS NULL THEN 0 ELSE h.revision END, {_IS_WANTED}
 FROM person p LEFT JOIN holding h ON h.did = :did AND h.pid = p.pid
 WHERE p.pid IN (SELECT value FROM json_each(:pids))
@@ -246,21 +247,10 @@ class StoredHolding(Struct, frozen=True, kw_only=True):
     due_at: Moment | None
 
 
-class RegisterPerson(Struct, frozen=True, kw_only=True):
+class RegisterPerson(SentFacts, frozen=True, kw_only=True):
     """A person of the register with what devices are given (1.12). `jpeg`: the photo, if any."""
 
-    pid: str
     revision: int
-    name: str
-    work_id: str
-    id_card_no: str
-    ic_card_no: str
-    gender: Gender | None
-    age: int | None
-    birth_year: int | None
-    department: str
-    phone: str
-    category: Category
     jpeg: bytes | None
 
 

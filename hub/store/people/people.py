@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, HubError, Missing, NoSuchResource
 from hub.store.people.device_people import note_known
+from hub.store.people.person_fields import SentFacts
 from hub.store.people.person_rows import (
     BY_NUMBER,
     IS_VALID,
@@ -25,6 +26,7 @@ from hub.store.people.person_rows import (
     PersonName,
     assign_pid,
     count_people,
+    empty_person,
     fold_text,
     load_person,
     load_photo,
@@ -112,18 +114,7 @@ _STATES: dict[SyncState, str] = {
 }
 
 #: What cameras are given (1.12): a change of it raises the revision.
-_SENT = (
-    "name",
-    "work_id",
-    "id_card_no",
-    "ic_card_no",
-    "gender",
-    "age",
-    "birth_year",
-    "department",
-    "phone",
-    "category",
-)
+_SENT = SentFacts.__struct_fields__
 _WORK_IDS = """
 SELECT work_id, pid FROM person WHERE work_id IN (SELECT value FROM json_each(?)) AND work_id <> ''
 """
@@ -305,7 +296,7 @@ class PersonTable(Table[None]):
         groups = () if put.change.groups is UNSET else put.change.groups
         if missing := unknown_groups(connection, groups):
             raise BadParameter(f"no group {min(missing)}", field="groups")
-        before = known or _empty(put.pid or assign_pid(connection), at)
+        before = known or empty_person(put.pid or assign_pid(connection), at)
         person = _changed(before, put.change)
         photo = put.change.photo
         has_new_photo = photo is not UNSET and load_photo(connection, person.pid) != photo
@@ -327,32 +318,6 @@ def raised(found: Person | HubError) -> Person:
     if isinstance(found, HubError):
         raise found
     return found
-
-
-def _empty(pid: str, at: int) -> Person:
-    return Person(
-        pid=pid,
-        name="",
-        work_id="",
-        id_card_no="",
-        ic_card_no="",
-        gender=None,
-        age=None,
-        birth_year=None,
-        department="",
-        phone="",
-        category=1,
-        everywhere=True,
-        groups=(),
-        valid_from=None,
-        valid_until=None,
-        note="",
-        has_photo=False,
-        revision=0,
-        created_at=at,
-        changed_at=at,
-        changed_by="",
-    )
 
 
 def _changed(person: Person, change: PersonChange) -> Person:

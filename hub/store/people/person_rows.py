@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from hub.folding import normalise
-from hub.store.rows import DamagedRows, Moment, Size, TableRows, as_flag, as_number, as_text
+from hub.store.people.person_fields import (
+    PERSON_FIELDS,
+    Category,
+    PersonEdit,
+    PersonFacts,
+    ValidFrom,
+    ValidUntil,
+)
+from hub.store.rows import DamagedRows, Size, TableRows, as_flag, as_number, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.person_numbers import canonical_pid
+from hub.wire.times import Moment
 
 #: People of the register.
 MAX_PEOPLE = 20_000
@@ -30,38 +39,17 @@ AND ({p}.valid_until IS NULL OR {p}.valid_until > :latest
     OR ({p}.valid_until > :earliest AND {stays}))
 """
 
-#: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
-Gender = Literal[1, 2]
-Category = Literal[1, 2, 3, 4]
-Age = Annotated[int, Meta(ge=0, le=150)]
-BirthYear = Annotated[int, Meta(ge=1850, le=9999)]
 
+class Person(PersonFacts, frozen=True, kw_only=True):
+    """A person. Times in UNIX milliseconds.
 
-class Person(Struct, frozen=True, kw_only=True):
-    """A person, with the field names of 1.12. Times in UNIX milliseconds.
-
-    Either `age` or `birth_year` is known, or neither. `everywhere`: on all cameras; otherwise on
-    those of `groups`. On cameras from `valid_from` until before `valid_until`. `revision` is that
-    of what cameras are given (the fields of 1.12 and the photo): each change of it takes the next
-    number of the whole register.
+    On cameras from `valid_from` until before `valid_until`. `revision` is that of what cameras are
+    given (the fields of 1.12 and the photo): each change of it takes the next number of the whole
+    register.
     """
 
-    pid: str
-    name: str
-    work_id: str
-    id_card_no: str
-    ic_card_no: str
-    gender: Gender | None
-    age: Age | None
-    birth_year: BirthYear | None
-    department: str
-    phone: str
-    category: Category
-    everywhere: bool
-    groups: tuple[int, ...]
-    valid_from: Moment | None
-    valid_until: Moment | None
-    note: str
+    valid_from: ValidFrom | None
+    valid_until: ValidUntil | None
     has_photo: bool
     revision: int
     created_at: Moment
@@ -80,28 +68,11 @@ class Person(Struct, frozen=True, kw_only=True):
         return max(0, min(150, year - self.birth_year))
 
 
-class PersonChange(Struct, frozen=True, kw_only=True):
-    """Fields of a person to set. UNSET leaves a field as it is; of a new person, empty.
+class PersonChange(PersonEdit, frozen=True, kw_only=True):
+    """What to set of a person. `photo`: the JPEG that cameras are given, None removes it."""
 
-    `photo`: the JPEG that cameras are given, None removes it. Setting `age` forgets the year of
-    birth, and the other way round.
-    """
-
-    name: str | UnsetType = UNSET
-    work_id: str | UnsetType = UNSET
-    id_card_no: str | UnsetType = UNSET
-    ic_card_no: str | UnsetType = UNSET
-    gender: Gender | UnsetType | None = UNSET
-    age: int | UnsetType | None = UNSET
-    birth_year: int | UnsetType | None = UNSET
-    department: str | UnsetType = UNSET
-    phone: str | UnsetType = UNSET
-    category: Category | UnsetType = UNSET
-    everywhere: bool | UnsetType = UNSET
-    groups: tuple[int, ...] | UnsetType = UNSET
-    valid_from: int | UnsetType | None = UNSET
-    valid_until: int | UnsetType | None = UNSET
-    note: str | UnsetType = UNSET
+    valid_from: ValidFrom | UnsetType | None = UNSET
+    valid_until: ValidUntil | UnsetType | None = UNSET
     photo: bytes | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
@@ -114,6 +85,26 @@ class PersonName(Struct, frozen=True):
     pid: str
     name: str
     category: Category
+
+
+#: The fields that are masked for most.
+PERSONAL_NUMBERS = tuple(name for name, field in PERSON_FIELDS.items() if field.is_personal)
+
+
+def empty_person(pid: str, at: int) -> Person:
+    """Return a person of whom nothing is known but the number."""
+    unknown = {
+        name: "" if field.kind in ("text", "lines") else None
+        for name, field in PERSON_FIELDS.items()
+    }
+    known: dict[str, Any] = {
+        **unknown,
+        "pid": pid,
+        "category": 1,
+        "created_at": at,
+        "changed_at": at,
+    }
+    return Person(**known, everywhere=True, groups=(), has_photo=False, revision=0, changed_by="")
 
 
 _COLUMNS = tuple(name for name in Person.__struct_fields__ if name != "groups")
@@ -173,7 +164,7 @@ def _folded(person: Person) -> str:
 
     Of the personal numbers the last four digits, which everybody sees.
     """
-    ends = (last_four(number) for number in (person.id_card_no, person.ic_card_no, person.phone))
+    ends = (last_four(getattr(person, name)) for name in PERSONAL_NUMBERS)
     return "\n".join(
         fold_text(part)
         for part in (person.name, person.pid, person.work_id, person.department, *ends)

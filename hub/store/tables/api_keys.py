@@ -13,8 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.rows import Moment, TableRows, as_flag
+from hub.store.rows import TableRows, as_flag
 from hub.store.tables.table import Engine, KeyedTable, RowSource
+from hub.wire.times import Moment
 
 #: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
 #: do not know the 2 let such a key only read.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.tables.table import Table
+from hub.wire.times import Moment
 
 #: The oldest entries beyond this number are removed.
 _MAX_ENTRIES = 100_000

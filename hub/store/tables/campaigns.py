@@ -10,9 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import Missing, NoSuchResource
-from hub.store.rows import Moment, TableRows, as_flag
+from hub.store.rows import TableRows, as_flag
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.table import Engine, MemoryTable, RowSource
+from hub.wire.times import Moment
 
 #: What the operator wants. The column is called `will`.
 DesiredState = Literal["running", "paused", "stopped"]

@@ -10,9 +10,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import Engine, RowSource, Saving, Table
+from hub.wire.times import Moment
 
 #: What a part was learnt from; None if it was not.
 CapabilitySource = Literal["connect", "get_info", "upload", "answer"]

@@ -8,9 +8,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, TableRows, as_json
+from hub.store.rows import TableRows, as_json
 from hub.store.tables.devices import check_camera
 from hub.store.tables.table import KeyedTable
+from hub.wire.times import Moment
 
 SettingName = Literal["face", "recording", "adjust", "day_night"]
 

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import AlreadyExists, Missing
-from hub.store.rows import DamagedRows, Moment, TableRows, as_flag, as_text
+from hub.store.rows import DamagedRows, TableRows, as_flag, as_text
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import one
+from hub.wire.times import Moment
 
 _DID = re.compile("[0-9]{1,20}")
 #: Seconds; more than any clock can be off.

@@ -9,8 +9,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from hub.store.rows import Moment, TableRows, as_json_text, as_text
+from hub.store.rows import TableRows, as_json_text, as_text
 from hub.store.tables.table import Engine, MemoryTable
+from hub.wire.times import Moment
 
 #: The oldest downloads beyond this number are removed.
 MAX_DOWNLOADS = 1000

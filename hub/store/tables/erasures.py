@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.commit.record_rows import indexed_uuid
-from hub.store.rows import Moment, TableRows, as_flag, as_text
+from hub.store.rows import TableRows, as_flag, as_text
 from hub.store.sqlite.sql import clamp, one, secure_deletion
 from hub.store.tables.table import Table
+from hub.wire.times import Moment
 
 #: By a person's number or name, or records that were chosen by hand.
 ErasureManner = Literal["person", "records"]

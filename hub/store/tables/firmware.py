@@ -10,9 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, NoSuchResource
-from hub.store.rows import Moment, Size, TableRows, as_text
+from hub.store.rows import Size, TableRows, as_text
 from hub.store.sqlite.sql import one
 from hub.store.tables.table import Engine, RowSource, Table
+from hub.wire.times import Moment
 from hub.wire.uploads.firmware import Versions
 
 #: The table of the files.

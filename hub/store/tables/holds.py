@@ -10,9 +10,10 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
-from hub.store.rows import Moment, Size, TableRows, is_moment
+from hub.store.rows import Size, TableRows, is_moment
 from hub.store.sqlite.sql import clamp, execute, one
 from hub.store.tables.table import Engine, Table
+from hub.wire.times import Moment
 
 #: Records of one hold, and of all holds together.
 MAX_RECORDS_PER_HOLD = 10_000

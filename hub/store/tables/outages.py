@@ -14,9 +14,10 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from hub.store.rows import DamagedRows, Moment, TableRows
+from hub.store.rows import DamagedRows, TableRows
 from hub.store.sqlite.sql import clamp
 from hub.store.tables.table import Engine, RowSource, Table
+from hub.wire.times import Moment
 
 #: "lost": it does not connect; "refused": it tries, and is not let in; "disabled": somebody
 #: disabled it; "new": it was never connected yet. Only the first two are failures.

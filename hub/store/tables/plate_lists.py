@@ -9,9 +9,10 @@ from msgspec.structs import asdict, replace
 
 from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.alarms.alarm import Severity
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.sqlite.sql import one
 from hub.store.tables.table import MemoryTable, RowSource
+from hub.wire.times import Moment
 
 #: Lists, entries of all lists together, and how many of those may have wildcards.
 MAX_LISTS = 100

@@ -8,8 +8,9 @@ from operator import attrgetter
 import msgspec
 from msgspec import Struct
 
-from hub.store.rows import Moment, TableRows, as_json_text
+from hub.store.rows import TableRows, as_json_text
 from hub.store.tables.table import MemoryTable
+from hub.wire.times import Moment
 
 TABLE = "review"
 MAX_MARKS = 500

@@ -11,10 +11,11 @@ from msgspec.structs import asdict, replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.record_rows import fold
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.table import MemoryTable
 from hub.wire.person_numbers import canonical_number
+from hub.wire.times import Moment
 
 TABLE = "saved_search"
 MAX_SEARCHES = 100

@@ -11,9 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.sqlite.sql import execute
 from hub.store.tables.table import MemoryTable
+from hub.wire.times import Moment
 
 _TOUCH = "UPDATE session SET last_used_at = ? WHERE token_hash = ?"
 _REMOVE = "DELETE FROM session WHERE token_hash = ?"

@@ -16,10 +16,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.sqlite.sql import execute
 from hub.store.tables.table import Engine, RowSource, Saving, Table
 from hub.wire.signing import ts_seconds
+from hub.wire.times import Moment
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
 _MAX_ACCEPTED = 10_000

@@ -11,8 +11,9 @@ import sqlite3
 from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.tables.table import Engine, RowSource, Table
+from hub.wire.times import Moment
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096

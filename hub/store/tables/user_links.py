@@ -8,9 +8,10 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from hub.store.rows import Moment, TableRows
+from hub.store.rows import TableRows
 from hub.store.tables.table import MemoryTable
 from hub.store.tables.users import Role
+from hub.wire.times import Moment
 
 _REMOVE = "DELETE FROM user_link WHERE name = ?"
 

@@ -11,8 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.rows import Moment, TableRows, as_flag
+from hub.store.rows import TableRows, as_flag
 from hub.store.tables.table import MemoryTable
+from hub.wire.times import Moment
 
 Role = Literal["admin", "guard", "people", "viewer"]
 

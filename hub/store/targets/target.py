@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.reasons import Reason
 from hub.store.alarms.alarm import Severity
-from hub.store.rows import Moment
+from hub.wire.times import Moment
 from hub.wire.uploads.records import Record, RecordKind
 
 TargetKind = Literal["webhook", "mqtt", "nats", "mail"]

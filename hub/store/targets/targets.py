@@ -13,7 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResour
 from hub.reasons import Reason, read_reason
 from hub.store.alarms.alarm import Alarm
 from hub.store.alarms.rows import alarms_of
-from hub.store.rows import Moment, Size, TableRows
+from hub.store.rows import Size, TableRows
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import clamp, one
 from hub.store.tables.table import Engine, RowSource, Table
@@ -31,6 +31,7 @@ from hub.store.targets.target import (
     TargetOptions,
     TargetSecrets,
 )
+from hub.wire.times import Moment
 
 TABLE = "target"
 MAX_TARGETS = 20

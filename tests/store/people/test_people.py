@@ -13,6 +13,7 @@ from hub.clock_reading import Reading
 from hub.store.db import Store
 from hub.store.people import people
 from hub.store.people.people import PersonFilter, PersonPut, SyncState
+from hub.store.people.person_fields import PERSON_FIELDS, PersonEdit, PersonFacts
 from hub.store.people.person_rows import Person, PersonChange
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
@@ -271,3 +272,8 @@ async def test_what_unknown_people_rows_and_the_audit_log_tell_goes_with_an_eras
     assert [one.target for one in entries] == ["", "", "17", "7 1", "70", "7"]
     held = await site.store.read(lambda c: c.execute("SELECT pid FROM holding").fetchall())
     assert held == [("7",)]  # the camera has yet to delete it
+
+
+def test_each_field_of_a_person_but_the_number_can_be_set() -> None:
+    assert PersonEdit.__struct_fields__ == PersonFacts.__struct_fields__[1:]
+    assert {*PersonChange.__struct_fields__} >= {*PERSON_FIELDS} - {"pid"}

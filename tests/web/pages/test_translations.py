@@ -21,6 +21,7 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
+from hub.store.people.person_fields import PERSON_FIELDS
 from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from hub.wire.code_tables import EVENT_TYPES
 from web.language import CATALOGS
@@ -73,9 +74,12 @@ def used() -> set[str]:
         *(one.page.name for one in (*PROBLEMS.values(), *CHECKS.values()) if one.page),
         *(text for both in TEXTS.values() for text in both),
     }
+    of_people = {
+        text for one in PERSON_FIELDS.values() for text in (one.label, one.hint, one.expected)
+    }
     # The page of settings shows what each setting means.
     of_settings = {setting.meaning for setting in SETTINGS.values()}
-    return {*texts, *of_services, *of_settings, *_OF_OTHERS} - {""}
+    return {*texts, *of_services, *of_people, *of_settings, *_OF_OTHERS} - {""}
 
 
 def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:

@@ -8,35 +8,23 @@ from msgspec import Meta, Struct
 
 from hub.services.people.sync.numbers import DeviceNumbers
 from hub.store.people.groups import CameraGroup
+from hub.store.people.person_fields import PersonFacts
 from hub.store.people.person_rows import Person as RegisterPerson
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Pid, Time
 from web.api.endpoint import PREFIX
 
-Number = Annotated[
-    str, Meta(description="all but the last four digits are `*` unless the caller may see it")
-]
 
+class Person(PersonFacts, frozen=True, kw_only=True):
+    """A person of the site's register, with the field names of 1.12.
 
-class Person(Struct, frozen=True, kw_only=True):
-    """A person of the site's register, with the field names of 1.12."""
+    Of personal numbers (ID card, IC card, phone), all but the last four digits are `*` unless the
+    caller may see them. `age`: by the year of birth, if that is known. `everywhere`: on all
+    cameras; false: on those of `groups`.
+    """
 
-    pid: Pid
-    name: str
-    work_id: str
-    id_card_no: Number
-    ic_card_no: Number
-    gender: Annotated[int | None, Meta(description="1 male, 2 female, null: not stated")]
-    age: Annotated[int | None, Meta(description="by the year of birth, if that is known")]
-    birth_year: int | None
-    department: str
-    phone: Number
-    category: Annotated[int, Meta(description="1 whitelist, 2 blacklist, 3 VIP, 4 visitor")]
-    everywhere: Annotated[bool, Meta(description="on all cameras; false: on those of `groups`")]
-    groups: list[int]
     valid_from: Annotated[Time | None, Meta(description="on cameras from then; null: at once")]
     valid_until: Annotated[Time | None, Meta(description="on cameras until then; null: no end")]
-    note: str
     photo: Annotated[str | None, Meta(description="the path of the photo; null: there is none")]
     revision: Annotated[
         int, Meta(description="of what cameras are given; rises with each change of it")
@@ -111,23 +99,11 @@ def sync_fields(numbers: DeviceNumbers) -> DeviceSync:
 def person_fields(person: RegisterPerson, year: int) -> Person:
     """A person as the API shows it. `year`: now, for the age."""
     photo = f"{PREFIX}/people/{person.pid}/photo?revision={person.revision}"
+    facts = {name: getattr(person, name) for name in PersonFacts.__struct_fields__}
     return Person(
-        pid=person.pid,
-        name=person.name,
-        work_id=person.work_id,
-        id_card_no=person.id_card_no,
-        ic_card_no=person.ic_card_no,
-        gender=person.gender,
-        age=person.age_in(year),
-        birth_year=person.birth_year,
-        department=person.department,
-        phone=person.phone,
-        category=person.category,
-        everywhere=person.everywhere,
-        groups=list(person.groups),
+        **{**facts, "age": person.age_in(year)},
         valid_from=_time(person.valid_from),
         valid_until=_time(person.valid_until),
-        note=person.note,
         photo=photo if person.has_photo else None,
         revision=person.revision,
         created_at=format_rfc3339(person.created_at),

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 from quart import Response, request
 
 from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.people.masking import masked
-from hub.services.people.validation import (
-    MAX_AGE,
-    MAX_NAME_LENGTH,
-    MAX_NOTE_LENGTH,
-    MAX_TEXT_LENGTH,
-    MIN_BIRTH_YEAR,
-)
 from hub.services.photos.photos import MAX_FILE_MB
 from hub.store.people.people import PersonFilter, SyncState
-from hub.store.people.person_rows import MAX_PEOPLE, Person, PersonChange
+from hub.store.people.person_fields import Category, PersonEdit
+from hub.store.people.person_rows import MAX_PEOPLE, Person, PersonChange, empty_person
 from hub.threads import WorkerThreads
 from hub.wire.pictures import picture_of_text
 from hub.wire.times import parse_rfc3339
@@ -42,14 +37,6 @@ _PHOTO_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
-ShortText = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
-Gender = Annotated[int, Meta(ge=1, le=2)]
-Age = Annotated[int, Meta(ge=0, le=MAX_AGE)]
-BirthYear = Annotated[int, Meta(ge=MIN_BIRTH_YEAR, le=9999)]
-CategoryNumber = Annotated[
-    int, Meta(ge=1, le=4, description="1 whitelist, 2 blacklist, 3 VIP, 4 visitor")
-]
 Photo = Annotated[
     str,
     Meta(
@@ -69,7 +56,7 @@ class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = None
-    category: CategoryNumber | None = None
+    category: Category | None = None
     group: Annotated[Seq | None, Meta(description="the id of a group of cameras")] = None
     state: Annotated[
         SyncState | None,
@@ -93,32 +80,19 @@ class PhotoQuery(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
-class PersonBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PersonBody(PersonEdit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Fields that are not given keep their values; of a new person, they are empty.
 
     `age` and `birth_year` exclude each other. `groups` not empty: on their cameras only, unless
     `everywhere` says otherwise. `photo` null removes it.
     """
 
-    name: Name | UnsetType = UNSET
-    work_id: ShortText | UnsetType = UNSET
-    id_card_no: ShortText | UnsetType = UNSET
-    ic_card_no: ShortText | UnsetType = UNSET
-    gender: Gender | UnsetType | None = UNSET
-    age: Age | UnsetType | None = UNSET
-    birth_year: BirthYear | UnsetType | None = UNSET
-    department: ShortText | UnsetType = UNSET
-    phone: ShortText | UnsetType = UNSET
-    category: CategoryNumber | UnsetType = UNSET
-    everywhere: bool | UnsetType = UNSET
-    groups: list[Seq] | UnsetType = UNSET
     valid_from: Annotated[
         Text | UnsetType | None, Meta(description="in RFC 3339; null: at once")
     ] = UNSET
     valid_until: Annotated[
         Text | UnsetType | None, Meta(description="in RFC 3339; null: no end")
     ] = UNSET
-    note: Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)] | UnsetType = UNSET
     photo: Photo | UnsetType | None = UNSET
 
 
@@ -128,28 +102,22 @@ class NewPersonBody(PersonBody, frozen=True, kw_only=True):
     pid: Did | UnsetType | None = UNSET
 
 
-_EXAMPLE = answers.Person(
-    pid="1000001",
-    name="王芳",
-    work_id="A-7",
-    id_card_no="**************1234",
-    ic_card_no="",
-    gender=2,
-    age=36,
-    birth_year=1990,
-    department="Sales",
-    phone="*******0000",
-    category=1,
-    everywhere=True,
-    groups=[],
-    valid_from=None,
-    valid_until="2027-12-31T16:00:00.000Z",
-    note="",
-    photo=f"{PREFIX}/people/1000001/photo?revision=7",
-    revision=7,
-    created_at="2026-11-25T08:00:00.000Z",
-    changed_at="2026-11-25T08:00:00.000Z",
-    changed_by="user mei",
+_EXAMPLE = answers.person_fields(
+    replace(
+        empty_person("1000001", 1_795_593_600_000),
+        name="王芳",
+        work_id="A-7",
+        id_card_no="**************1234",
+        gender=2,
+        birth_year=1990,
+        department="Sales",
+        phone="*******0000",
+        valid_until=1_830_268_800_000,
+        has_photo=True,
+        revision=7,
+        changed_by="user mei",
+    ),
+    year=2026,
 )
 _NUMBERS = (
     "Personal numbers (ID card, IC card, phone) are in full for administrators, the role "
@@ -317,24 +285,10 @@ def add(routes: Routes, services: Services) -> None:
 
 
 def _change(body: PersonBody, photo: bytes | UnsetType | None) -> PersonChange:
-    category: Any = body.category
-    gender: Any = body.gender
     return PersonChange(
-        name=body.name,
-        work_id=body.work_id,
-        id_card_no=body.id_card_no,
-        ic_card_no=body.ic_card_no,
-        gender=gender,
-        age=body.age,
-        birth_year=body.birth_year,
-        department=body.department,
-        phone=body.phone,
-        category=category,
-        everywhere=body.everywhere,
-        groups=UNSET if body.groups is UNSET else tuple(body.groups),
+        **{name: getattr(body, name) for name in PersonEdit.__struct_fields__},
         valid_from=_time(body.valid_from, "valid_from"),
         valid_until=_time(body.valid_until, "valid_until"),
-        note=body.note,
         photo=photo,
     )
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import BadParameter
-from hub.services.people.validation import MAX_NOTE_LENGTH
+from hub.store.people.person_fields import PERSON_FIELDS, FieldKind
 from hub.store.people.person_rows import Person, PersonChange
-from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.param_structs import MAX_PID, PersonAdd
+from hub.wire.person_numbers import MAX_PID
 from web import language
 from web.language import N_, gettext
 from web.pages.camera.people.form import TABLES
@@ -20,56 +19,12 @@ from web.pages.choices import Choice
 from web.pages.shown.record_cards import table_text
 from web.pages.times import read_time_ms
 
-#: The fields of 1.12 that are text, in the order of the form.
-_TEXTS = {
-    "department": N_("Department"),
-    "work_id": N_("Work number"),
-    "id_card_no": N_("ID card number"),
-    "ic_card_no": N_("IC card number"),
-    "phone": N_("Phone"),
-}
-LABELS = {
-    "name": N_("Name"),
-    "category": N_("List"),
-    "gender": N_("Gender"),
-    "age": N_("Age"),
-    "birth_year": N_("Year of birth"),
-    **_TEXTS,
-    "valid_from": N_("Valid from"),
-    "valid_until": N_("Valid until"),
-    "pid": N_("Person ID"),
-    "note": N_("Note"),
-}
-_HINTS = {
-    "age": N_("Enter the age or the year of birth, not both."),
-    "pid": N_("Cameras and records identify the person by this number. Leave blank to assign one."),
-    "valid_from": N_("Leave blank to start immediately."),
-    "valid_until": N_("The person is then removed from the cameras. Leave blank for no expiry."),
-}
-_EXPECTED = {
-    "name": N_("A name is required, without line breaks."),
-    "age": N_("A whole number from 0 to 150."),
-    "birth_year": N_("A year, such as 1990."),
-    "pid": N_("A whole number from 1 to 18446744073709551615 that is not in use."),
-    "valid_from": N_("A date with a time."),
-    "valid_until": N_("A date with a time, after the one before."),
-    "category": N_("Choose one of the options."),
-    "gender": N_("Choose one of the options."),
-}
+_FIRST = ("name", "category", "gender", "age", "birth_year", "department")
+_LAST = ("valid_from", "valid_until", "pid", "note")
+_OTHERS = (name for name in PERSON_FIELDS if name not in (*_FIRST, *_LAST))
+#: In the order of the form.
+FORM_FIELDS = {name: PERSON_FIELDS[name] for name in (*_FIRST, *_OTHERS, *_LAST)}
 _TOO_LONG = N_("At most %(n)s characters, without line breaks.")
-_BOUNDS = field_specs(PersonAdd)
-
-FieldLook = Literal["text", "number", "pid", "choice", "time", "long"]
-_LOOKS: dict[str, FieldLook] = {
-    "category": "choice",
-    "gender": "choice",
-    "age": "number",
-    "birth_year": "number",
-    "pid": "pid",
-    "valid_from": "time",
-    "valid_until": "time",
-    "note": "long",
-}
 
 
 class PersonFormField(Struct, frozen=True, kw_only=True):
@@ -77,7 +32,7 @@ class PersonFormField(Struct, frozen=True, kw_only=True):
 
     name: str
     label: str
-    look: FieldLook
+    look: FieldKind
     value: str
     hint: str
     expected: str
@@ -100,13 +55,13 @@ def empty_form(values: Mapping[str, str] | None = None) -> PersonForm:
 
 
 def form_of(person: Person) -> PersonForm:
-    values = {name: _as_field(name, getattr(person, name)) for name in LABELS}
+    values = {name: _as_field(name, getattr(person, name)) for name in FORM_FIELDS}
     return PersonForm(values, None if person.everywhere else person.groups)
 
 
 def read_form(sent: Mapping[str, str]) -> PersonForm:
     """What the browser sent."""
-    values = {name: sent.get(name, "").strip() for name in LABELS}
+    values = {name: sent.get(name, "").strip() for name in FORM_FIELDS}
     if sent.get("where") != "groups":
         return PersonForm(values)
     ids = (name.removeprefix("group-") for name in sent if name.startswith("group-"))
@@ -115,28 +70,21 @@ def read_form(sent: Mapping[str, str]) -> PersonForm:
 
 def make_change(form: PersonForm) -> PersonChange:
     """Convert the form. Raises BadParameter that names the field."""
-    values = form.values
-    valid_from = read_time_ms(values["valid_from"], "valid_from")
-    valid_until = read_time_ms(values["valid_until"], "valid_until")
     if form.groups == ():
         raise BadParameter("at least one group is expected", field="groups")
-    return PersonChange(
-        name=values["name"],
-        category=_number(values, "category") or 1,  # type: ignore[arg-type]
-        gender=_number(values, "gender"),  # type: ignore[arg-type]
-        age=_number(values, "age"),
-        birth_year=_birth_year(values),
-        valid_from=valid_from,
-        valid_until=valid_until,
-        note=values["note"],
-        everywhere=form.groups is None,
-        groups=form.groups or (),
-        department=values["department"],
-        work_id=values["work_id"],
-        id_card_no=values["id_card_no"],
-        ic_card_no=values["ic_card_no"],
-        phone=values["phone"],
-    )
+    given = {name: _given(name, form.values) for name in FORM_FIELDS if name != "pid"}
+    return PersonChange(**given, everywhere=form.groups is None, groups=form.groups or ())
+
+
+def _given(name: str, values: Mapping[str, str]) -> Any:
+    if name == "birth_year":
+        return _birth_year(values)
+    match FORM_FIELDS[name].kind:
+        case "moment":
+            return read_time_ms(values[name], name)
+        case "number" | "choice":
+            return _number(values, name)
+    return values[name]
 
 
 def _birth_year(values: Mapping[str, str]) -> int | UnsetType | None:
@@ -159,7 +107,7 @@ def _number(values: Mapping[str, str], name: str) -> int | None:
 def _as_field(name: str, value: object) -> str:
     if value is None:
         return ""
-    if _LOOKS.get(name) == "time":
+    if FORM_FIELDS[name].kind == "moment":
         assert isinstance(value, int)
         moment = datetime.fromtimestamp(value / 1000, language.zone())
         return f"{moment:%Y-%m-%dT%H:%M}"
@@ -173,7 +121,7 @@ def form_fields(
     fault = field_of(wrong)
     return [
         _form_field(name, form.values.get(name, ""), is_wrong=name == fault)
-        for name in LABELS
+        for name in FORM_FIELDS
         if is_new or name != "pid"
     ]
 
@@ -181,32 +129,24 @@ def form_fields(
 def field_of(error: BadParameter | None) -> str:
     """The field of this form that the error names, else ""."""
     name = error.field.removeprefix("param.") if error else ""
-    return name if name in LABELS or name == "groups" else ""
+    return name if name in FORM_FIELDS or name == "groups" else ""
 
 
 def _form_field(name: str, value: str, *, is_wrong: bool) -> PersonFormField:
-    most = _most(name)
-    expected = gettext(_EXPECTED[name]) if name in _EXPECTED else gettext(_TOO_LONG) % {"n": most}
+    field = FORM_FIELDS[name]
+    expected = gettext(field.expected or _TOO_LONG) % {"n": field.most}
     return PersonFormField(
         name=name,
-        label=gettext(LABELS[name]),
-        look=_LOOKS.get(name, "text"),
+        label=gettext(field.label),
+        look=field.kind,
         value=value,
-        hint=gettext(_HINTS[name]) if name in _HINTS else "",
+        hint=field.hint and gettext(field.hint),
         expected=expected,
         fault=expected if is_wrong else "",
-        most=most,
+        most=len(str(MAX_PID)) if name == "pid" else field.most,
         required=name == "name",
         choices=tuple(_choices(name)),
     )
-
-
-def _most(name: str) -> int:
-    if name == "note":
-        return MAX_NOTE_LENGTH
-    if name == "pid":
-        return len(str(MAX_PID))
-    return (_BOUNDS[name].most or 0) if name in _BOUNDS else 0
 
 
 def _choices(name: str) -> list[Choice]:
@@ -214,6 +154,6 @@ def _choices(name: str) -> list[Choice]:
         return []
     # 0 is a stranger, or not known: not of people in the register.
     options = [
-        Choice(str(n), table_text(n, TABLES[name])) for n in range(1, (_BOUNDS[name].most or 0) + 1)
+        Choice(str(n), table_text(n, TABLES[name])) for n in range(1, PERSON_FIELDS[name].most + 1)
     ]
     return options if name == "category" else [Choice("", gettext("Not specified")), *options]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from hub.errors import BadParameter, HubError
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES
 from hub.services.people.import_export.plan import RefusalCode, RowRefusal
+from hub.store.people.person_fields import PERSON_FIELDS
 from web.http.bodies import TooSlow
 from web.language import N_, gettext
-from web.pages.people.form import LABELS
 from web.pages.shown.form_fields import describe_photo_fault
 from web.pages.upload_errors import describe_form_error
 
-#: Columns that are no field of the form.
-_COLUMNS = {**LABELS, "groups": N_("Groups of cameras"), "photo": N_("Photo")}
+_COLUMNS = {
+    **{name: field.label for name, field in PERSON_FIELDS.items()},
+    "groups": N_("Groups of cameras"),
+    "photo": N_("Photo"),
+}
 
 _ROWS: dict[RefusalCode, str] = {
     "shortened": N_(

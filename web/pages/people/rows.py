@@ -9,20 +9,17 @@ from hub.store.people.person_rows import Person
 from web import auth, language
 from web.language import N_, gettext
 from web.pages.camera.people.form import TABLES
-from web.pages.people.form import LABELS
+from web.pages.people.form import FORM_FIELDS
 from web.pages.shown.record_cards import ListBadge, list_badge, table_text
 
-#: Shown in full only to who keeps the register, and asks for it.
-PERSONAL_NUMBERS = ("id_card_no", "ic_card_no", "phone")
+#: On the page of a person; the others are shown in another way there.
 _FACTS = (
     "pid",
-    "gender",
-    "age",
-    "birth_year",
-    "department",
-    "work_id",
-    *PERSONAL_NUMBERS,
-    "note",
+    *(
+        name
+        for name, field in FORM_FIELDS.items()
+        if name not in ("name", "pid", "category") and field.kind != "moment"
+    ),
 )
 
 
@@ -85,7 +82,7 @@ def validity_text(person: Person) -> str:
 
 def person_facts(person: Person) -> list[PersonFact]:
     """The fields of a person, as far as they are known."""
-    facts = [PersonFact(gettext(LABELS[name]), _fact(person, name)) for name in _FACTS]
+    facts = [PersonFact(gettext(FORM_FIELDS[name].label), _fact(person, name)) for name in _FACTS]
     return [fact for fact in facts if fact.value]
 
 

@@ -5,53 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from hub.folding import normalise
 from hub.services.csv_cells import as_text, from_text
 from hub.services.csv_files import fields_by_name, fold_name, is_shortened
-from hub.store.people.person_rows import Person
+from hub.store.people.person_fields import PERSON_FIELDS
+from hub.store.people.person_rows import PERSONAL_NUMBERS, Person
 from hub.wire.code_tables import CATEGORIES, GENDERS, Language, category_name, gender_name
 
 #: The fields in the order of an export. `photo` is the name of a file in the ZIP.
-FIELDS = (
-    "pid",
-    "name",
-    "work_id",
-    "id_card_no",
-    "ic_card_no",
-    "gender",
-    "age",
-    "birth_year",
-    "department",
-    "phone",
-    "category",
-    "groups",
-    "valid_from",
-    "valid_until",
-    "note",
-    "photo",
-)
+_LAST = ("groups", "valid_from", "valid_until", "note", "photo")
+FIELDS = (*(name for name in PERSON_FIELDS if name not in _LAST), *_LAST)
 #: field -> (Chinese name, other names).
 _NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
-    "pid": ("人员编号", ("person id", "id", "编号")),
-    "name": ("姓名", ("full name", "名字")),
-    "work_id": ("工号", ("work number", "staff number", "employee number", "员工编号")),
-    "id_card_no": ("身份证号", ("id card number", "id card", "身份证号码", "身份证")),
-    "ic_card_no": ("IC卡号", ("access card", "ic card", "ic card number", "卡号", "门禁卡号")),
-    "gender": ("性别", ("sex",)),
-    "age": ("年龄", ()),
-    "birth_year": ("出生年份", ("year of birth",)),
-    "department": ("部门", ()),
-    "phone": ("电话", ("telephone", "mobile", "手机", "电话", "手机号码", "电话号码")),
-    "category": ("类别", ("人员类别", "人员类型", "类型")),
+    **{name: (field.column, field.others) for name, field in PERSON_FIELDS.items()},
     "groups": ("摄像机分组", ("camera groups", "group", "分组")),
-    "valid_from": ("有效期开始", ("生效时间",)),
-    "valid_until": ("有效期结束", ("失效时间",)),
-    "note": ("备注", ("notes", "remark", "remarks")),
     "photo": ("照片", ("picture", "photo file", "照片文件")),
     #: Written by the hub into the file of refused rows, and ignored when it is read.
     "reason": ("原因", ()),
@@ -64,8 +35,7 @@ NO_GROUPS = "-"
 EVERYWHERE = "*"
 _GROUP_SEPARATORS = re.compile(r"[;；、|]")
 
-_NUMBERS = ("pid", "work_id", "id_card_no", "ic_card_no", "phone")
-_MOMENTS = ("valid_from", "valid_until")
+_NUMBERS = ("pid", "work_id", *PERSONAL_NUMBERS)
 _MOMENT = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
     r"\s*(Z|[+-]\d{2}:?\d{2})?)?",
@@ -93,29 +63,10 @@ class BadCell(Exception):
         self.value = value
 
 
-class PersonCells(Struct, frozen=True, kw_only=True):
-    """What a row says of a person; UNSET where there is no column for it.
-
-    Empty cells are "" or None. `groups`: names, or EVERYWHERE; None is on all cameras. Times are
-    UNIX milliseconds; `valid_until` is the first moment that does not count any more.
-    """
-
-    pid: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    work_id: str | UnsetType = UNSET
-    id_card_no: str | UnsetType = UNSET
-    ic_card_no: str | UnsetType = UNSET
-    gender: int | UnsetType | None = UNSET
-    age: int | UnsetType | None = UNSET
-    birth_year: int | UnsetType | None = UNSET
-    department: str | UnsetType = UNSET
-    phone: str | UnsetType = UNSET
-    category: int | UnsetType | None = UNSET
-    groups: tuple[str, ...] | UnsetType | None = UNSET
-    valid_from: int | UnsetType | None = UNSET
-    valid_until: int | UnsetType | None = UNSET
-    note: str | UnsetType = UNSET
-    photo: str = ""
+#: What a row says of a person, by the fields that it has a column for. Empty cells are "" or None.
+#: `groups`: names, or EVERYWHERE; None is on all cameras. Times are UNIX milliseconds;
+#: `valid_until` is the first moment that does not count any more.
+PersonCells = Mapping[str, Any]
 
 
 def column_name(field: str, language: Language) -> str:
@@ -137,7 +88,7 @@ def read_cells(fields: Sequence[str | None], cells: Sequence[str], zone: tzinfo)
     for field, cell in zip(fields, cells, strict=False):
         if field in texts:
             texts[field] = from_text(cell.strip()).strip()
-    return PersonCells(**{field: _value(field, text, zone) for field, text in texts.items()})  # type: ignore[arg-type]
+    return {field: _value(field, text, zone) for field, text in texts.items()}
 
 
 def written_cells(
@@ -176,14 +127,15 @@ def _written_moment(ms: int | None, zone: tzinfo) -> str:
 def _value(field: str, text: str, zone: tzinfo) -> object:
     if field in _NUMBERS and is_shortened(text):
         raise BadCell(field, "shortened", text)
-    if field in ("gender", "category"):
-        return _code(field, text)
-    if field in ("age", "birth_year"):
-        return _number(field, text)
-    if field in _MOMENTS:
-        return _moment(field, text, zone)
-    if field == "groups":
-        return _groups(text)
+    match PERSON_FIELDS[field].kind if field in PERSON_FIELDS else field:
+        case "choice":
+            return _code(field, text)
+        case "number":
+            return _number(field, text)
+        case "moment":
+            return _moment(field, text, zone)
+        case "groups":
+            return _groups(text)
     return text
 
 

@@ -8,12 +8,12 @@ from datetime import tzinfo
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from msgspec import UNSET, Struct
-from msgspec.structs import asdict
+from msgspec import Struct
 
 from hub.errors import BadParameter
 from hub.services.people.import_export.columns import (
     EVERYWHERE,
+    IDENTIFYING,
     BadCell,
     PersonCells,
     read_cells,
@@ -133,19 +133,19 @@ class Planner:
     async def plan(self, rows: Sequence[TableRow]) -> list[PlannedRow]:
         """Plan the next rows."""
         read = [self._read(row) for row in rows]
-        cells = [found for found in read if isinstance(found, PersonCells)]
+        cells = [found for found in read if not isinstance(found, RowRefusal)]
         known = await _Known.of(self._register, cells)
         return [
-            self._plan(row, found, known)
-            if isinstance(found, PersonCells)
-            else PlannedRow(line=row.line, action="refuse", cells=row.cells, refusal=found)
+            PlannedRow(line=row.line, action="refuse", cells=row.cells, refusal=found)
+            if isinstance(found, RowRefusal)
+            else self._plan(row, found, known)
             for row, found in zip(rows, read, strict=True)
         ]
 
     async def plan_photos(self, rows: Sequence[TableRow]) -> list[PlannedRow]:
         """Plan photos without a CSV file: each cell is the name of one in the ZIP."""
         stems = [PurePosixPath(row.cells[0]).stem.strip() for row in rows]
-        named = [PersonCells(pid=stem, work_id=stem, name=stem) for stem in stems]
+        named = [dict.fromkeys(IDENTIFYING, stem) for stem in stems]
         known = await _Known.of(self._register, named)
         return [self._plan_photo(row, stem, known) for row, stem in zip(rows, stems, strict=True)]
 
@@ -156,7 +156,7 @@ class Planner:
             return RowRefusal(bad.fault, str(bad), bad.field, bad.value)
 
     def _plan(self, row: TableRow, cells: PersonCells, known: _Known) -> PlannedRow:
-        name = cells.name or ""
+        name = cells.get("name") or ""
         try:
             pid, is_known = self._identify(cells, known)
             self._check_once(row.line, pid, cells)
@@ -202,14 +202,11 @@ class Planner:
 
     def _identify(self, cells: PersonCells, known: _Known) -> tuple[str | None, bool]:
         """Return the pid of whom the row is about, and whether the register has them."""
-        if cells.pid:
-            pid = _checked(lambda: checked_pid(cells.pid or ""))
+        if cells.get("pid"):
+            pid = _checked(lambda: checked_pid(cells["pid"]))
             return pid, pid in known.pids
-        for field, value, pids in (
-            ("work_id", cells.work_id, known.work_ids),
-            ("name", cells.name, known.names),
-        ):
-            if not value:
+        for field, pids in (("work_id", known.work_ids), ("name", known.names)):
+            if not (value := cells.get(field)):
                 continue
             found = pids.get(value, ())
             if len(found) > 1:
@@ -222,9 +219,9 @@ class Planner:
         who = (
             ("pid", pid)
             if pid is not None
-            else ("work_id", cells.work_id)
-            if cells.work_id
-            else ("name", cells.name or "")
+            else ("work_id", cells["work_id"])
+            if cells.get("work_id")
+            else ("name", cells.get("name", ""))
         )
         if (earlier := self._seen.setdefault((who[0], str(who[1])), line)) != line:
             raise _Refused(_repeated(earlier))
@@ -232,8 +229,8 @@ class Planner:
     def _change(self, cells: PersonCells, *, is_known: bool) -> PersonChange:
         fields = {
             field: value
-            for field, value in asdict(cells).items()
-            if field not in ("pid", "groups", "photo") and value is not UNSET
+            for field, value in cells.items()
+            if field not in ("pid", "groups", "photo")
         }
         if not fields.get("name"):
             if not is_known:
@@ -241,11 +238,12 @@ class Planner:
             fields.pop("name", None)
         if fields.get("category", 0) is None:
             del fields["category"]
-        if cells.groups is None:
+        groups = cells.get("groups", ())
+        if groups is None:
             fields |= {"everywhere": True, "groups": ()}
-        elif cells.groups is not UNSET:
-            named = [name for name in cells.groups if name != EVERYWHERE]
-            fields["everywhere"] = EVERYWHERE in cells.groups
+        elif "groups" in cells:
+            named = [name for name in groups if name != EVERYWHERE]
+            fields["everywhere"] = EVERYWHERE in groups
             fields["groups"] = tuple(self._group(name) for name in named)
         change = PersonChange(**fields)
         return _checked(lambda: checked_change(change, self._year))
@@ -261,11 +259,12 @@ class Planner:
 
         if self._photos is None:
             return ""
-        if cells.photo:
-            return self._named_photo(cells.photo)
+        if photo := cells.get("photo"):
+            return self._named_photo(photo)
         # By a name that several rows have, the photo is nobody's.
-        name = cells.name if cells.name and self._names.get(cells.name, 0) < 2 else ""
-        for key in (pid, cells.work_id, name):
+        name = cells.get("name", "")
+        is_one = self._names.get(name, 0) < 2
+        for key in (pid, cells.get("work_id"), name if is_one else ""):
             found = self._photos.get(photo_key(key), ()) if key else ()
             if len(found) > 1:
                 raise _refuse(
@@ -305,9 +304,8 @@ class _Known(Struct, frozen=True):
 
     @classmethod
     async def of(cls, register: Register, rows: Sequence[PersonCells]) -> _Known:
-        pids = {_canonical(row.pid) for row in rows if row.pid}
-        work_ids = {row.work_id for row in rows if row.work_id}
-        names = {row.name for row in rows if row.name}
+        given = {field: {row[field] for row in rows if row.get(field)} for field in IDENTIFYING}
+        pids, work_ids, names = set(map(_canonical, given["pid"])), given["work_id"], given["name"]
         return cls(
             set(await register.known_pids(pids)) if pids else set(),
             await register.pids_of_work_ids(work_ids) if work_ids else {},

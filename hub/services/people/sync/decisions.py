@@ -24,7 +24,7 @@ from hub.services.people.sync.pusher import SyncTools
 from hub.store.jobs.jobs import Job
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import ItemResult
-from hub.store.people.person_rows import Category, Gender, PersonChange
+from hub.store.people.person_rows import PersonChange
 from hub.store.tables.devices import Device
 from hub.wire.commands.answers import Person as DeviceRow
 from hub.wire.commands.dialect import PERSON_DELETE
@@ -261,17 +261,9 @@ def _decoded(pid: str, row: str) -> DeviceRow:
         return DeviceRow(pid=pid)
 
 
-def _gender(told: int | None) -> Gender | None:
-    match told:
-        case 1 | 2:
-            return told
-        case _:
-            return None
+def _gender(told: int | None) -> int | None:
+    return told if told in (1, 2) else None
 
 
-def _category(told: int | None) -> Category:
-    match told:
-        case 2 | 3 | 4:
-            return told
-        case _:
-            return 1
+def _category(told: int | None) -> int:
+    return told if told in (2, 3, 4) else 1

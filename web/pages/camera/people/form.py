@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter
+from hub.store.people.person_fields import PERSON_FIELDS
 from hub.wire import code_tables
 from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.field_specs import FieldSpec, field_specs
@@ -21,16 +22,11 @@ from web.pages.shown.record_cards import TableName, table_text
 
 #: In the order of the form; the photo has its own field.
 LABELS = {
-    "name": N_("Name"),
-    "pid": N_("Person ID"),
-    "category": N_("List"),
-    "gender": N_("Gender"),
-    "age": N_("Age"),
-    "department": N_("Department"),
-    "work_id": N_("Work number"),
-    "id_card_no": N_("ID card number"),
-    "ic_card_no": N_("IC card number"),
-    "phone": N_("Phone"),
+    name: PERSON_FIELDS[name].label
+    for name in (
+        *("name", "pid", "category", "gender", "age"),
+        *("department", "work_id", "id_card_no", "ic_card_no", "phone"),
+    )
 }
 
 #: Fields whose numbers are codes, with their code tables.
