@@ -206,7 +206,7 @@ class FilledSite:
             self.signed_in() as client,
             running_cameras(self.hub, (other,), rate=_QUIET, quirks=(_EDITION_3,)),
         ):
-            self._wait(lambda: path in client.get(f"/cameras/{self.suspect_did}/unsigned").text)
+            self._wait(lambda: path in client.get(f"/cameras/{self.suspect_did}/manage").text)
 
     def _vehicles_of_later(self) -> list[dict[str, Any]]:
         return self._items(f"/records?kind=vehicle&did={self.edition_3_did}&limit=1")

@@ -88,7 +88,7 @@ def _pages_of_later(site: FilledSite) -> list[Page]:
         *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IN_EDITION_3),
         Page(_SETTINGS_OF_DEVICE, f"{later}/device/media", "media"),
         Page("/records/<int:seq>", f"/records/{site.edition_3_vehicle()}", "later"),
-        Page(f"{_CAMERA}/unsigned", f"{suspect}/unsigned", "suspect"),
+        Page(f"{_CAMERA}/manage", f"{suspect}/manage", "suspect"),
     ]
 
 

@@ -84,7 +84,7 @@ def test_cameras_without_a_signature_are_approved_given_addresses_and_send_what_
             wait_until(
                 lambda did=did: ada.send(f"/cameras/{did}/unsigned/address", confirmed="1") == 303
             )
-            wait_until(lambda did=did: _OWN_ADDRESS in ada.page(f"/cameras/{did}/unsigned"))
+            wait_until(lambda did=did: _OWN_ADDRESS in ada.page(f"/cameras/{did}/manage"))
         before = newest()
         wait_until(lambda: senders(after=before) == {camera.sn for camera in cameras})
         # Whoever connects as one of them while it is there is refused, and disturbs nothing.

@@ -145,7 +145,6 @@ GET /cameras/table
 GET /cameras/waiting
 GET /cameras/{did}
 GET /cameras/{did}/campaign
-GET /cameras/{did}/outages
 GET /cameras/{did}/outages/summary
 GET /cameras/{did}/recordings
 GET /cameras/{did}/recordings/{day}
@@ -307,7 +306,7 @@ ROLES: dict[str, Right | None] = {
     )
     for call in calls.strip().splitlines()
 } | {
-    f"GET {old}{rest}": None
+    f"GET {old.replace('<int:did>', '{did}')}{rest}": None
     for old, new in MOVED.items()
     for rest in ("", "/{rest}")
     if not (rest and "#" in new)

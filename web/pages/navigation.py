@@ -114,6 +114,9 @@ TREE = (
 #: Where pages were before. What was below such an address is below the new one, unless that is a
 #: section of a page.
 MOVED = {
+    "/cameras/<int:did>/capabilities": "/cameras/<int:did>/manage#capabilities",
+    "/cameras/<int:did>/outages": "/cameras/<int:did>#outages",
+    "/cameras/<int:did>/unsigned": "/cameras/<int:did>/manage#unsigned",
     "/audit": "/site/audit",
     "/evidence": "/search/kept",
     "/firmware": "/cameras/firmware",
@@ -177,10 +180,12 @@ def _is_below(path: str, url: str) -> bool:
     return path == url or path.startswith(f"{url}/")
 
 
-async def _lead_on(rest: str = "") -> Response:
-    """Lead from where a page was to where it is now."""
-    old = request.path.removesuffix(f"/{rest}") if rest else request.path
-    new = MOVED[old] + (f"/{quote(rest)}" if rest else "")
+async def _lead_on(new: str, rest: str = "", did: int = 0) -> Response:
+    """Lead from where a page was to where it is now.
+
+    Not permanently: browsers keep that, also after the update that moved the page is taken back.
+    """
+    new = new.replace("<int:did>", str(did)) + (f"/{quote(rest)}" if rest else "")
     if query := request.query_string.decode():
         page, mark, section = new.partition("#")
         new = f"{page}?{query}{mark}{section}"
@@ -189,4 +194,11 @@ async def _lead_on(rest: str = "") -> Response:
 
 for _old, _new in MOVED.items():
     for _rule in (_old,) if "#" in _new else (_old, f"{_old}/<path:rest>"):
-        blueprint.add_url_rule(_rule, _rule.replace("/", "-"), _lead_on, methods=["GET"], role=None)
+        blueprint.add_url_rule(
+            _rule,
+            _rule.replace("/", "-"),
+            _lead_on,
+            methods=["GET"],
+            role=None,
+            defaults={"new": _new},
+        )

@@ -49,7 +49,7 @@ async def test_an_outage_that_lasts_is_told_since_when(hub: PageSite, viewer: Vi
     await add_outages(hub, (40 * HOUR, None, "lost"))
     await viewer.get("/cameras/1")
     assert "Offline 1 time in the last 7 days, since 24 Nov 04:00" in viewer.text
-    await viewer.get("/cameras/1/outages")
+    await viewer.get("/cameras/1")
     assert "until now" in viewer.text
     assert "1 d 16 h" in viewer.text
 
@@ -60,14 +60,14 @@ async def test_a_camera_that_was_never_offline_is_said_to_be_so(
     await hub.connect()
     await viewer.get("/cameras/1")
     assert "Never offline in the last 7 days" in viewer.text
-    await viewer.get("/cameras/1/outages")
+    await viewer.get("/cameras/1")
     assert "No outages since the hub started keeping this list." in viewer.text
 
 
 async def test_the_list_goes_on_with_older_outages(hub: PageSite, viewer: Visitor) -> None:
     await hub.connect()
     await add_outages(hub, *((n * HOUR, n * HOUR - 100_000, "lost") for n in range(60, 0, -1)))
-    await viewer.get("/cameras/1/outages")
+    await viewer.get("/cameras/1")
     assert viewer.text.count("No connection") == 50
-    await viewer.get("/cameras/1/outages?before=11")
+    await viewer.get("/cameras/1?before=11")
     assert viewer.text.count("No connection") == 10

@@ -203,7 +203,7 @@ async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
     for did, reason in zip("12", reasons, strict=True):
         assert f"Yard {did} cannot prove its identity, and {reason}." in text
         assert f'<li id="problem-camera-suspect-{did}"' in visitor.text
-        assert f'href="/cameras/{did}/unsigned"' in visitor.text
+        assert f'href="/cameras/{did}/manage#unsigned"' in visitor.text
     await visitor.send("/preferences", language="zh", next="/site/health")
     await visitor.get("/site")
     assert "Yard 2 无法证明自己的身份：有其他设备自称是该摄像机。" in words(visitor.text)

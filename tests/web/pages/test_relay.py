@@ -257,7 +257,7 @@ async def places_of(hub: PageSite) -> tuple[str, ...]:
         f"/records/{seq}?kind=face",
         f"/alarms/{seq}",
         "/?kind=face&did=1",
-        "/cameras/1/outages",
+        "/cameras/1/recordings",
     )
 
 

@@ -37,20 +37,20 @@ async def test_the_page_says_what_it_cannot_prove_and_what_it_is_held_to(
     await enrol(hub)
     await admin.get("/cameras/1")
     assert "cannot prove its identity" in admin.text
-    assert "/cameras/1/unsigned" in admin.text
-    await admin.get("/cameras/1/unsigned")
+    assert "/cameras/1/manage#unsigned" in admin.text
+    await admin.get("/cameras/1/manage")
     for text in ("VLAN", "port isolation", ADDRESS, MAC, "3001", "Send a secret address"):
         assert text in admin.text, text
-    await admin.send("/preferences", language="zh", next="/cameras/1/unsigned")
-    await admin.get("/cameras/1/unsigned")
+    await admin.send("/preferences", language="zh", next="/cameras/1/manage")
+    await admin.get("/cameras/1/manage")
     assert "端口隔离" in admin.text
 
 
-async def test_a_camera_that_signs_has_no_such_page(hub: PageSite, admin: Visitor) -> None:
+async def test_of_a_camera_that_signs_nothing_of_it_is_shown(hub: PageSite, admin: Visitor) -> None:
     await hub.connect()
     await admin.get("/cameras/1/manage")
-    assert "/cameras/1/unsigned" not in admin.text
-    assert (await admin.get("/cameras/1/unsigned")).status_code == 404
+    assert 'id="unsigned"' not in admin.text
+    assert (await admin.send("/cameras/1/unsigned/dismiss")).status_code == 404
 
 
 async def test_nothing_of_a_signature_is_offered_for_it_without_a_warning(
@@ -76,7 +76,7 @@ async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
     await hub.services.cameras.devices.change("1", MARK)
     await admin.get("/cameras/1")
     assert "does not match the approved details" in admin.text
-    await admin.get("/cameras/1/unsigned")
+    await admin.get("/cameras/1/manage")
     assert "192.168.1.99" in admin.text
     other = {"address": "192.168.1.98", "mac": MAC}
     assert (await admin.send("/cameras/1/unsigned/take-over", **other)).status_code == 409
@@ -92,7 +92,7 @@ async def test_other_facts_can_only_be_dismissed(hub: PageSite, admin: Visitor) 
     await hub.services.cameras.devices.change(
         "1", DeviceChange(suspect="facts", suspect_address=ADDRESS, suspect_mac=MAC, suspect_at=1)
     )
-    await admin.get("/cameras/1/unsigned")
+    await admin.get("/cameras/1/manage")
     assert "/take-over" not in admin.text
     shown = {"address": ADDRESS, "mac": MAC}
     assert (await admin.send("/cameras/1/unsigned/take-over", **shown)).status_code == 409
@@ -113,7 +113,7 @@ async def test_a_secret_address_is_sent_after_asking_once_and_one_at_a_time(
     ((uri, _),) = link.requests
     assert uri == "/net/advanced/server_set_param"
     assert hub.services.cameras.devices.get("1").path_state == "sent"
-    await admin.get("/cameras/1/unsigned")
+    await admin.get("/cameras/1/manage")
     assert "has not reconnected through it yet" in admin.text
     assert (await admin.send("/cameras/2/unsigned/address", confirmed="1")).status_code == 409
     assert "Yard was sent its secret address" in admin.text
@@ -243,11 +243,11 @@ async def test_what_a_camera_can_do_is_shown_with_its_source_and_set_by_an_admin
 ) -> None:
     await hub.connect()
     page = "/cameras/1/capabilities"
-    await admin.get(page)
+    await admin.get("/cameras/1/manage")
     assert "not known yet" in admin.text
     assert (await admin.send(page, capability="face", value="3")).status_code == 303
     assert hub.services.cameras.capabilities.of("1").face == 3
-    await admin.get(page)
+    await admin.get("/cameras/1/manage")
     assert "as of 2026" in admin.text
     assert (await admin.send(page, capability="face", value="9")).status_code == 400
     assert (await admin.send(page, capability="connect", value="signed")).status_code == 400

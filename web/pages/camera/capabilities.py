@@ -5,12 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter
 from hub.services.devices.capabilities import CapabilityView
-from hub.services.devices.views import DeviceView
 from web import auth
 from web.language import N_, gettext
-from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.layout import get_camera
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_capabilities", __name__, url_prefix="/cameras/<int:did>/capabilities")
@@ -65,35 +63,21 @@ class CapabilityFact(Struct, frozen=True):
     choices: list[tuple[str, str]]
 
 
-@blueprint.get("", role="admin")
-async def show(did: int) -> Response:
-    return await _capabilities_page(get_camera(did))
-
-
 @blueprint.post("", role="admin")
 async def change(did: int) -> Response:
     """Set one part, or let what was learnt count again."""
     form = await request.form
     device, hub = get_camera(did), auth.services()
     part, value = form.get("capability", ""), form.get("value", "")
-    try:
-        await hub.cameras.capabilities.override(device.did, part, value or None)
-    except BadParameter:
-        return await _capabilities_page(device, gettext("There is no such choice."), 400)
+    await hub.cameras.capabilities.override(device.did, part, value or None)
     await hub.core.audit.add(
         auth.actor(), "device.capability", f"{device.did} {part}={value or '-'}"
     )
-    return redirect_to(f"/cameras/{did}/capabilities?done=changed")
+    return redirect_to(f"/cameras/{did}/manage?done=changed#capabilities")
 
 
-async def _capabilities_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
-    return await camera_page(
-        "camera/capabilities.html",
-        device,
-        status=status,
-        fault=fault,
-        capabilities=[_row(one) for one in auth.services().cameras.capabilities.views(device.did)],
-    )
+def capability_facts(did: str) -> list[CapabilityFact]:
+    return [_row(one) for one in auth.services().cameras.capabilities.views(did)]
 
 
 def _row(one: CapabilityView) -> CapabilityFact:

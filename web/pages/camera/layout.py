@@ -47,7 +47,6 @@ TABS = (
         N_("Now"),
         (
             CameraEntry("", N_("State"), "viewer", also=("/relay",)),
-            CameraEntry("/outages", N_("Outages"), "viewer"),
             CameraEntry("/pan-tilt", N_("Pan and tilt"), "guard", "ptz"),
             CameraEntry("/light", N_("Light at night"), "guard", "image"),
         ),
@@ -81,9 +80,8 @@ TABS = (
                 "/manage",
                 N_("Manage"),
                 "admin",
-                also=("/name", "/identity", "/reboot", "/remove", "/unsigned"),
+                also=("/name", "/identity", "/reboot", "/remove", "/unsigned", "/capabilities"),
             ),
-            CameraEntry("/capabilities", N_("What this camera can do"), "admin"),
             CameraEntry("/trace", N_("Trace"), "admin"),
         ),
     ),

@@ -16,6 +16,7 @@ from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.forms.key_field import read_key
 from web.language import gettext
+from web.pages.camera.capabilities import capability_facts
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import describe_field_error, init_outcome, waiting_reasons
 from web.pages.layout import redirect_to
@@ -28,20 +29,26 @@ blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>"
 
 @blueprint.get("/manage", role="admin")
 async def manage(did: int) -> Response:
-    return await _manage_page(get_camera(did))
+    return await manage_page(get_camera(did))
 
 
-async def _manage_page(
-    device: DeviceView, *, fault: str = "", about: str = "", values: dict[str, str] | None = None
+async def manage_page(
+    device: DeviceView,
+    *,
+    fault: str = "",
+    about: str = "",
+    values: dict[str, str] | None = None,
+    status: int = 400,
 ) -> Response:
-    """`about` names the form that `fault` belongs to: "identity" or "name"."""
+    """`about` names the form that `fault` belongs to: "identity", "name" or "unsigned"."""
     return await camera_page(
         "camera/manage.html",
         device,
-        status=400 if fault else 200,
+        status=status if fault else 200,
         has_site_key=auth.services().cameras.devices.site_key() is not None,
         init_outcome=init_outcome(device.init_outcome),
         releases=_other_releases(device),
+        capabilities=capability_facts(device.did),
         clock_skew=auth.services().config.devices.clock_skew,
         fault=fault,
         about=about,
@@ -73,7 +80,7 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
             if isinstance(error, WrongSignature)
             else describe_field_error(error)
         )
-        return await _manage_page(get_camera(did), fault=fault, about=about, values=values)
+        return await manage_page(get_camera(did), fault=fault, about=about, values=values)
     return redirect_to(f"/cameras/{did}/manage?done={done}")
 
 

@@ -11,9 +11,9 @@ from hub.services.devices.availability import FAILURES, KEEP_DAYS
 from hub.store.tables.outages import Outage
 from web import auth, language
 from web.language import N_, gettext, ngettext
-from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.layout import get_camera
 from web.pages.labels import duration
-from web.pages.layout import make_url, page
+from web.pages.layout import page
 
 blueprint = Blueprint("camera_outages", __name__, url_prefix="/cameras/<int:did>/outages")
 
@@ -54,27 +54,34 @@ def percent_text(percent: float | None) -> str:
     return gettext("%(n)s%%") % {"n": f"{shown:.2f}".rstrip("0").rstrip(".")}
 
 
-@blueprint.get("", role="viewer")
-async def outages(did: int) -> Response:
-    device, now = get_camera(did), int(auth.services().core.clock.shown_time() * 1000)
+class OutageList(Struct, frozen=True):
+    """Outages, newest first. `availability`: days, percent and the length of all outages."""
+
+    rows: list[OutageRow]
+    availability: list[tuple[int, str, str]]
+    newest: str
+    older: str
+
+
+async def list_outages(did: str) -> OutageList:
+    """The outages that the address asks for."""
+    now = int(auth.services().core.clock.shown_time() * 1000)
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
     history = await auth.services().cameras.availability.history(
-        device.did,
+        did,
         since=now - KEEP_DAYS * _DAY_MS,
         until=now,
         before=before,
         newest_first=True,
         limit=_ROWS_PER_PAGE,
     )
-    here, found = f"/cameras/{device.did}/outages", history.page
-    return await camera_page(
-        "camera/outages.html",
-        device,
+    here, found = f"/cameras/{did}", history.page
+    return OutageList(
         rows=[_row(*one, now) for one in zip(found.items, history.hub_off, strict=True)],
-        availability=[await _availability(device.did, days, now) for days in (7, 30)],
-        newest="" if before is None else here,
-        older="" if found.next is None else make_url(here, before=str(found.next)),
+        availability=[await _availability(did, days, now) for days in (7, 30)],
+        newest="" if before is None else f"{here}#outages",
+        older="" if found.next is None else f"{here}?before={found.next}#outages",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response
 
 from web.pages.camera.layout import camera_page, get_camera
-from web.pages.camera.outages import summarise_outages
+from web.pages.camera.outages import list_outages, summarise_outages
 from web.pages.firmware.rows import find_campaign
 from web.pages.labels import init_outcome
 from web.pages.layout import page
@@ -23,6 +23,7 @@ async def overview(did: int) -> Response:
         init_outcome=init_outcome(device.init_outcome),
         campaign=find_campaign(device.did),
         outages=await summarise_outages(device.did),
+        list=await list_outages(device.did),
     )
 
 

@@ -11,6 +11,7 @@ from web import auth
 from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.manage import manage_page
 from web.pages.camera.orders import read_order
 from web.pages.device_errors import describe_change_error
 from web.pages.faults import NotHere
@@ -27,11 +28,6 @@ def _get_unsigned(did: int) -> DeviceView:
     return device
 
 
-@blueprint.get("", role="admin")
-async def show(did: int) -> Response:
-    return await _unsigned_page(_get_unsigned(did))
-
-
 @blueprint.post("/take-over", role="admin")
 async def take_over(did: int) -> Response:
     """Pin what differs, as it was shown: it may be something else by now."""
@@ -39,13 +35,13 @@ async def take_over(did: int) -> Response:
     device = _get_unsigned(did)
     shown = (form.get("address", ""), form.get("mac", ""))
     if shown != (device.suspect_address, device.suspect_mac):
-        return await _unsigned_page(device, _changed_meanwhile(), 409)
+        return await manage_page(device, fault=_changed_meanwhile(), about="unsigned", status=409)
     try:
         await auth.services().cameras.enrolment.approval.take_over(device.did)
     except BadParameter:
-        return await _unsigned_page(device, _changed_meanwhile(), 409)
+        return await manage_page(device, fault=_changed_meanwhile(), about="unsigned", status=409)
     await auth.services().core.audit.add(auth.actor(), "device.take-over", device.did)
-    return redirect_to(f"/cameras/{did}/unsigned?done=taken-over")
+    return redirect_to(f"/cameras/{did}/manage?done=taken-over")
 
 
 @blueprint.post("/dismiss", role="admin")
@@ -53,7 +49,7 @@ async def dismiss(did: int) -> Response:
     device = _get_unsigned(did)
     await auth.services().cameras.enrolment.approval.dismiss(device.did)
     await auth.services().core.audit.add(auth.actor(), "device.dismiss", device.did)
-    return redirect_to(f"/cameras/{did}/unsigned?done=dismissed")
+    return redirect_to(f"/cameras/{did}/manage?done=dismissed")
 
 
 async def _ask_to_give(did: int) -> Response:
@@ -82,7 +78,7 @@ async def give(did: int) -> Response:
         return await _address_page(device, text, bad)
     if error is not None:
         return await _address_page(device, describe_change_error(error), error)
-    return redirect_to(f"/cameras/{did}/unsigned?done=address-given")
+    return redirect_to(f"/cameras/{did}/manage?done=address-given")
 
 
 @blueprint.post("/withdraw", role="admin")
@@ -90,15 +86,11 @@ async def withdraw(did: int) -> Response:
     device = _get_unsigned(did)
     await auth.services().cameras.secret_addresses.withdraw(device.did)
     await auth.services().core.audit.add(auth.actor(), "device.withdraw-address", device.did)
-    return redirect_to(f"/cameras/{did}/unsigned?done=address-withdrawn")
+    return redirect_to(f"/cameras/{did}/manage?done=address-withdrawn")
 
 
 def _changed_meanwhile() -> str:
     return gettext("The differences have changed in the meantime. Review them again.")
-
-
-async def _unsigned_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
-    return await camera_page("camera/unsigned.html", device, status=status, fault=fault)
 
 
 async def _address_page(device: DeviceView, fault: str, error: HubError) -> Response:

@@ -69,7 +69,7 @@ def _reported_problem(reason: HealthReason) -> ShownProblem:
         meaning=gettext(problem.meaning),
         advice=health_advice(reason),
         is_serious=reason.is_serious,
-        url=f"/cameras/{reason.did}/unsigned" if reason.did else url,
+        url=f"/cameras/{reason.did}/manage#unsigned" if reason.did else url,
         link=gettext("Review the differences") if reason.did else link,
         detail=reason.rows or str(reason.args.get(problem.detail, "")),
         code=reason.key,
