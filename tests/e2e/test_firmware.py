@@ -196,7 +196,6 @@ def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[st
     browser.open(f"{hub.url}/cameras")
     browser.click('.tabs a[href="/cameras/firmware"]')
     browser.wait_for_text("No firmware yet")
-    browser.open(f"{hub.url}/cameras/firmware/add")
     browser.fill("ver_name", "V2.0")
     browser.fill("ver_code", "453523")
     browser.fill("reports.swVer", "V2.0")

@@ -132,7 +132,7 @@ async def test_static_files_are_cached_for_a_year_under_the_url_of_their_version
         ("/", ("wall.js", "record.js", "alarms.js")),
         ("/alarms", ("alarms.js",)),
         ("/cameras", ("codecheck.js", "alarms.js")),
-        ("/cameras/firmware/add", ("upload.js",)),
+        ("/cameras/firmware", ("upload.js",)),
         ("/people", ("find.js",)),
         ("/people/add", ("crop.js",)),
         ("/people/import", ("upload.js",)),

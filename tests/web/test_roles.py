@@ -153,7 +153,6 @@ GET /docs
 GET /cameras/firmware
 GET /cameras/firmware/campaigns/{id}
 GET /cameras/firmware/campaigns/{id}/now
-GET /cameras/firmware/downloads
 GET /cameras/firmware/now
 GET /cameras/firmware/releases/{id}
 GET /media/{seq}/{name}.{extension}

@@ -116,6 +116,8 @@ TREE = (
 MOVED = {
     "/cameras/<int:did>/capabilities": "/cameras/<int:did>/manage#capabilities",
     "/cameras/<int:did>/outages": "/cameras/<int:did>#outages",
+    "/cameras/firmware/add": "/cameras/firmware#add",
+    "/cameras/firmware/downloads": "/cameras/firmware#downloads",
     "/cameras/<int:did>/unsigned": "/cameras/<int:did>/manage#unsigned",
     "/audit": "/site/audit",
     "/evidence": "/search/kept",

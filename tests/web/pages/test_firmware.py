@@ -106,9 +106,7 @@ async def admin(site: FirmwareSite) -> Operator:
 async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
     await admin.get("/cameras/firmware")
     assert "No firmware yet" in admin.text
-    assert 'href="/cameras/firmware/add"' in admin.text
-    await admin.get("/cameras/firmware/downloads")
-    assert "No camera has downloaded anything yet" in admin.text
+    assert "open><summary><h2>Add a release" in admin.text
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
@@ -123,7 +121,6 @@ async def test_users_without_the_role_can_view_but_not_change(
         "/cameras/firmware",
         f"/cameras/firmware/releases/{release.id}",
         f"/cameras/firmware/campaigns/{campaign.id}",
-        "/cameras/firmware/downloads",
     ):
         await operator.get(path)
         assert operator.response.status_code == 200
@@ -132,7 +129,7 @@ async def test_users_without_the_role_can_view_but_not_change(
         assert "<form" not in main
         for change in ("/give", "/remove", "/stop", "/add"):
             assert f'{change}"' not in main, change
-    for path in ("add", f"releases/{release.id}/give", f"campaigns/{campaign.id}/stop"):
+    for path in (f"releases/{release.id}/give", f"campaigns/{campaign.id}/stop"):
         assert (await operator.get(f"/cameras/firmware/{path}")).status_code == 403
     await operator.send_release(("app.bin", FILE), **GOOD)
     assert operator.response.status_code == 403
@@ -150,7 +147,7 @@ async def test_only_an_administrator_finds_it_in_the_navigation(site: FirmwareSi
 
 
 async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     await admin.send_release(
         ("folder/app.bin", FILE),
         ("model.bin", b"model"),
@@ -179,7 +176,7 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
 async def test_uploaded_files_are_kept_when_the_form_is_refused(
     admin: Operator,
 ) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     await admin.send_release(("app.bin", FILE), **{**GOOD, "reports.fwVer": "two"})
     assert admin.response.status_code == 400
     assert "Firmware: enter numbers separated by dots" in admin.text
@@ -192,7 +189,7 @@ async def test_uploaded_files_are_kept_when_the_form_is_refused(
 
 
 async def test_a_script_gets_only_the_form(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     await admin.send_release(("app.bin", FILE), part=True, ver_name="", ver_code="1")
     assert admin.response.status_code == 400
     assert admin.text.lstrip().startswith("<form")
@@ -214,7 +211,7 @@ async def test_a_script_gets_only_the_form(admin: Operator) -> None:
 async def test_a_wrong_field_is_explained(
     admin: Operator, fields: dict[str, str], sentence: str
 ) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     await admin.send_release(("app.bin", FILE), **{**GOOD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
@@ -222,13 +219,13 @@ async def test_a_wrong_field_is_explained(
 
 
 async def test_the_form_of_a_release_says_what_the_latest_cameras_need(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     assert "57 in 1.1.57" in admin.text
     assert "the one whose name ends in -ver.bin is the description file" in admin.text
 
 
 async def test_a_release_without_files_is_refused(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     for kept in ("", "0" * 64):
         await admin.send_release(("", b""), **GOOD, kept_1=kept)
         assert "Choose 1 to 5 files" in admin.text
@@ -239,7 +236,7 @@ async def test_empty_and_large_files_are_refused_and_earlier_ones_are_kept(
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE))
     for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "At most 512 MB per file")):
-        await admin.get("/cameras/firmware/add")
+        await admin.get("/cameras/firmware")
         await admin.send_release(("app.bin", FILE), ("bad.bin", bad), **GOOD)
         assert admin.response.status_code == 400
         assert sentence in admin.text
@@ -250,7 +247,7 @@ async def test_empty_and_large_files_are_refused_and_earlier_ones_are_kept(
 async def test_a_release_without_disk_space_keeps_the_form(
     admin: Operator,
 ) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     admin.site.free.bytes = 2 * GB + len(FILE) - 1
     await admin.send_release(("app.bin", FILE), **GOOD)
     assert admin.response.status_code == 400
@@ -260,7 +257,7 @@ async def test_a_release_without_disk_space_keeps_the_form(
 
 
 async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     await admin.send_release(("app.bin", FILE), **GOOD, token="0" * 64)
     assert admin.response.status_code == 403
     assert admin.site.releases.files() == ()
@@ -293,7 +290,7 @@ async def test_an_invalid_form_is_explained(admin: Operator, kind: str, body: by
 
 
 async def test_an_upload_is_refused_while_the_hub_receives_other_files(admin: Operator) -> None:
-    await admin.get("/cameras/firmware/add")
+    await admin.get("/cameras/firmware")
     places = [admin.site.releases.receive() for _ in range(4)]
     for place in places:
         await place.__aenter__()
@@ -566,13 +563,13 @@ async def test_downloads_are_listed(admin: Operator, clock: FrozenClock) -> None
     release = await site.add_release(FILE)
     await site.campaigns.start(release.id, ["1"])
     await site.download("1")
-    await admin.get("/cameras/firmware/downloads")
+    await admin.get("/cameras/firmware")
     for text in ("v2.0 · part 1.bin", "390.6 KB", "complete"):
         assert text in admin.text, text
     # A later release has the same file, but was not downloaded.
     clock.advance(1)
     await site.add_release(FILE, ver_code=2, ver_name="v2.1")
-    await admin.get("/cameras/firmware/downloads")
+    await admin.get("/cameras/firmware")
     assert "v2.0 · part 1.bin" in admin.text
 
 
@@ -605,7 +602,7 @@ async def test_the_firmware_pages_are_in_chinese(admin: Operator) -> None:
         (f"/releases/{release.id}", "已安装的摄像机"),
         (f"/releases/{release.id}/give", "正在升级到 v2.0。"),
         (f"/campaigns/{campaign.id}", "先升级 1，成功后再升级其余摄像机。"),
-        ("/add", "描述文件"),
+        ("", "描述文件"),
     ):
         await admin.get(f"/cameras/firmware{path}")
         assert words in admin.text

@@ -1,4 +1,4 @@
-"""Add a release: name, versions and files.
+"""The page Firmware: releases, campaigns and downloads; and adding a release.
 
 If the form is refused, files that were uploaded are kept, and the form refers to them.
 """
@@ -6,6 +6,7 @@ If the form is refused, files that were uploaded are kept, and the form refers t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 from quart import Blueprint, Response
@@ -23,10 +24,13 @@ from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
 from web.forms.firmware_forms import FirmwareForm, read_firmware_form
 from web.language import gettext
+from web.pages.firmware.downloads import list_downloads
 from web.pages.firmware.labels import TYPES, VERSIONS, describe_form_error, file_expected, size_text
+from web.pages.firmware.release_holders import ReleaseHolders
+from web.pages.firmware.rows import campaign_row, release_rows
 from web.pages.layout import page, redirect_to, wants_part
 
-blueprint = Blueprint("firmware_add", __name__, url_prefix="/cameras/firmware/add")
+blueprint = Blueprint("firmware", __name__, url_prefix="/cameras/firmware")
 
 #: The usual types of the files of a release, in order.
 _USUAL_TYPES = (2, 3, 4, 5, 1)
@@ -48,12 +52,29 @@ class VersionInput(Struct, frozen=True):
     value: str
 
 
-@blueprint.get("", role="admin")
-async def show() -> Response:
-    return await _form_page({}, _file_rows({}, {}))
+@blueprint.get("", role="viewer")
+async def overview() -> Response:
+    return await _overview({}, _file_rows({}, {}))
 
 
-@blueprint.post("", role="admin", check="file")
+@blueprint.get("/now", role="viewer")
+async def now() -> Response:
+    """The part of the page that is refreshed."""
+    return await page("firmware/_overview.html", **_overview_values())
+
+
+def _overview_values() -> dict[str, Any]:
+    campaigns = [campaign_row(one) for one in auth.services().firmware.campaigns.outlines()]
+    holders = ReleaseHolders()
+    return {
+        "releases": release_rows(holders),
+        "running": [row for row in campaigns if not row.campaign.has_ended],
+        "ended": [row for row in campaigns if row.campaign.has_ended],
+        "cameras": holders.cameras,
+    }
+
+
+@blueprint.post("/add", role="admin", check="file")
 async def add() -> Response:
     form = await read_firmware_form()
     if isinstance(form.fault, NotAllowed):
@@ -61,36 +82,44 @@ async def add() -> Response:
     kept = _find_kept_files(form)
     rows = _file_rows(form.fields, kept)
     if form.fault is not None:
-        return await _form_page(form.fields, rows, describe_form_error(form.fault))
+        return await _overview(form.fields, rows, describe_form_error(form.fault))
     hub = auth.services()
     try:
         new = _new_release(form.fields, rows)
         release = await hub.firmware.releases.add(new)
         await hub.core.audit.add(auth.actor(), "firmware.add", str(release.id))
     except HubError as error:
-        return await _form_page(form.fields, rows, describe_form_error(error))
+        return await _overview(form.fields, rows, describe_form_error(error))
     return redirect_to(f"/cameras/firmware/releases/{release.id}?done=release-added")
 
 
-async def _form_page(
+async def _overview(
     fields: Mapping[str, str], rows: list[ReleaseFileRow], fault: str = ""
 ) -> Response:
+    """The page; with a fault, of its form at least."""
+    form = {
+        "fault": fault,
+        "values": fields,
+        "rows": rows,
+        "has_files": any(row.sha256 for row in rows),
+        "types": {number: gettext(text) for number, text in TYPES.items()},
+        "reports": _version_fields("reports", fields),
+        "least": _version_fields("least", fields),
+        "most_code": MAX_NUMBER,
+        "code_expected": describe_form_error(BadParameter(field="ver_code")),
+        "max_name_length": MAX_NAME_LENGTH,
+        "max_description_length": MAX_DESCRIPTION_LENGTH,
+        "most_bytes": MAX_FILE_BYTES,
+        "file_expected": file_expected(),
+    }
+    if wants_part():
+        return await page("firmware/_form.html", status=400, **form)
     return await page(
-        "firmware/_form.html" if wants_part() else "firmware/add.html",
+        "firmware/overview.html",
         status=400 if fault else 200,
-        fault=fault,
-        values=fields,
-        rows=rows,
-        has_files=any(row.sha256 for row in rows),
-        types={number: gettext(text) for number, text in TYPES.items()},
-        reports=_version_fields("reports", fields),
-        least=_version_fields("least", fields),
-        most_code=MAX_NUMBER,
-        code_expected=describe_form_error(BadParameter(field="ver_code")),
-        max_name_length=MAX_NAME_LENGTH,
-        max_description_length=MAX_DESCRIPTION_LENGTH,
-        most_bytes=MAX_FILE_BYTES,
-        file_expected=file_expected(),
+        downloads=list_downloads(),
+        **_overview_values(),
+        **form,
     )
 
 

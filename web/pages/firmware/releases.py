@@ -1,52 +1,26 @@
-"""The firmware overview, one release, removing it, and the list of downloads."""
+"""One release, and removing it."""
 
 from __future__ import annotations
 
-from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
-from hub.store.tables.downloads import Download
 from hub.store.tables.firmware import Release
 from web import auth
-from web.pages.firmware.labels import in_use_sentence, moment, size_text
+from web.pages.firmware.labels import in_use_sentence
 from web.pages.firmware.release_holders import ReleaseHolders
-from web.pages.firmware.rows import campaign_row, release_row, release_rows
+from web.pages.firmware.rows import campaign_row, release_row
 from web.pages.layout import page, redirect_to
-from web.pages.shown.camera_names import camera_name
 
-blueprint = Blueprint("firmware", __name__, url_prefix="/cameras/firmware")
+blueprint = Blueprint(
+    "firmware_release", __name__, url_prefix="/cameras/firmware/releases/<int:id>"
+)
 
-#: Rows shown of each list; the rest is counted.
-_MAX_DOWNLOADS = 200
+#: Cameras that are named; the rest is counted.
 _MAX_HOLDERS = 200
 
 
 @blueprint.get("", role="viewer")
-async def overview() -> Response:
-    return await _overview("firmware/overview.html")
-
-
-@blueprint.get("/now", role="viewer")
-async def now() -> Response:
-    """The part of the page that is refreshed."""
-    return await _overview("firmware/_overview.html")
-
-
-async def _overview(template: str) -> Response:
-    hub = auth.services()
-    campaigns = [campaign_row(one) for one in hub.firmware.campaigns.outlines()]
-    holders = ReleaseHolders()
-    return await page(
-        template,
-        releases=release_rows(holders),
-        running=[row for row in campaigns if not row.campaign.has_ended],
-        ended=[row for row in campaigns if row.campaign.has_ended],
-        cameras=holders.cameras,
-    )
-
-
-@blueprint.get("/releases/<int:id>", role="viewer")
 async def one_release(id: int) -> Response:
     hub = auth.services()
     release = hub.firmware.releases.get(id)
@@ -79,7 +53,7 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
     )
 
 
-@blueprint.post("/releases/<int:id>/remove", role="admin", confirm=_ask_to_remove)
+@blueprint.post("/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     hub = auth.services()
     try:
@@ -88,46 +62,3 @@ async def remove(id: int) -> Response:
     except BadParameter:
         return await _remove_page(hub.firmware.releases.get(id), status=400)
     return redirect_to("/cameras/firmware?done=release-removed")
-
-
-class DownloadRow(Struct, frozen=True):
-    """`file` is its name in a release, or the start of its SHA-256."""
-
-    download: Download
-    camera: str
-    file: str
-    size: str
-    percent: int
-    began: str
-    ended: str
-
-
-@blueprint.get("/downloads", role="viewer")
-async def downloads() -> Response:
-    found = auth.services().firmware.downloads.downloads()
-    return await page(
-        "firmware/downloads.html",
-        rows=[_download_row(one) for one in found[:_MAX_DOWNLOADS]],
-        more=max(0, len(found) - _MAX_DOWNLOADS),
-    )
-
-
-def _download_row(download: Download) -> DownloadRow:
-    return DownloadRow(
-        download=download,
-        camera=camera_name(auth.services(), download.did).name,
-        file=_file_name(download),
-        size=size_text(download.size),
-        percent=download.covered * 100 // download.size,
-        began=moment(download.started_at),
-        ended=moment(download.ended_at),
-    )
-
-
-def _file_name(download: Download) -> str:
-    """The name in the newest release that existed at the time of the download."""
-    for release in auth.services().firmware.releases.all():
-        for component in release.components:
-            if component.sha256 == download.sha256 and release.created_at <= download.started_at:
-                return f"{release.ver_name} · {component.name}"
-    return download.sha256[:12]
