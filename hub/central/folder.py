@@ -4,12 +4,17 @@
 hubs that are enrolled. `accounts.conf` is made of both for the configuration of the servers.
 `ca.key`, `central.json`, `hubs.json`, `reader.pgpass` and, with passwords, `accounts.conf` are
 secret.
+
+One command at a time changes it. What was interrupted counts once `hubs.json` is written; whoever
+changes the folder next writes `accounts.conf` anew if it says something else.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,9 +22,10 @@ import msgspec
 from msgspec import Struct
 
 from hub.central.accounts import Account, accounts_conf
-from hub.central.certificates import CA, issue, make_authority
-from hub.durable_files import PUBLIC, SECRET, write_file
+from hub.central.certificates import CA, issue, issue_server, make_authority, put_file
+from hub.durable_files import PUBLIC, SECRET
 from hub.errors import BadParameter, StartFault
+from hub.process.data_directory import LOCK, DirectoryInUse, held_after_commands
 from hub.services.forwarding.nats.address import (
     HUB_NAME,
     check_servers,
@@ -33,9 +39,9 @@ T = TypeVar("T")
 
 ACCOUNTS = "accounts.conf"
 _CENTRAL, _HUBS = "central.json", "hubs.json"
-_SERVER, _SERVER_KEY = "server.pem", "server.key"
 #: The centre's user. No hub may be called so.
 CENTRAL_USER = "sitehub-central"
+_REMEDY = 'begin with "sitehub central init"'
 
 
 class _Enrolled(Struct, frozen=True, omit_defaults=True):
@@ -64,22 +70,21 @@ def make_folder(folder: Path, url: str, *, with_passwords: bool) -> list[str]:
     With tls:// it gets an authority and a certificate for the servers, and hubs prove who they are
     with certificates, unless `with_passwords`. Raises StartFault, BadParameter.
     """
-    hosts = [host for host, _ in check_servers(url)]
-    if (folder / _HUBS).exists():
-        raise StartFault(f"{folder} is in use already")
-    folder.mkdir(parents=True, exist_ok=True)
-    has_certificates = is_encrypted(url) and not with_passwords
-    central = TargetFile(kind="nats", url=url)
-    if is_encrypted(url):
-        make_authority(folder)
-        cert, key = issue(folder, hosts[0], dict.fromkeys(hosts))
-        write_file(folder / _SERVER, cert.encode("ascii"))
-        write_file(folder / _SERVER_KEY, key.encode("ascii"), SECRET)
-        central = msgspec.structs.replace(central, ca=(folder / CA).read_text("ascii"))
-    central = _identified(folder, central, CENTRAL_USER, with_certificate=has_certificates)
-    _write(folder / _CENTRAL, central)
-    _save(folder, _Hubs("certificate" if has_certificates else "password", []), central)
-    return sorted(path.name for path in folder.iterdir())
+    hosts = list(dict.fromkeys(host for host, _ in check_servers(url)))
+    with _held(folder, begin=True):
+        if (folder / _HUBS).exists():
+            _save(folder, _read(folder / _HUBS, _Hubs), read_central(folder))
+            raise StartFault(f"{folder} is in use already")
+        has_certificates = is_encrypted(url) and not with_passwords
+        central = TargetFile(kind="nats", url=url)
+        if is_encrypted(url):
+            make_authority(folder)
+            issue_server(folder, hosts)
+            central = msgspec.structs.replace(central, ca=(folder / CA).read_text("ascii"))
+        central = _identified(folder, central, CENTRAL_USER, with_certificate=has_certificates)
+        _write(folder / _CENTRAL, central)
+        _save(folder, _Hubs("certificate" if has_certificates else "password", []), central)
+        return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
@@ -89,37 +94,43 @@ def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
     """
     if not re.fullmatch(HUB_NAME, name, re.ASCII) or name == CENTRAL_USER:
         raise BadParameter("1 to 63 of a to z, 0 to 9 and - are expected", field="name")
-    hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
-    known = next((one for one in hubs.hubs if one.name == name), None)
-    if partition is None:
-        partition = partition_of(name) if known is None else known.partition
-    elif known is not None and known.partition != checked_partition(partition):
-        raise BadParameter(f"{name} is in {known.partition} already", field="partition")
-    hub = TargetFile(
-        kind="nats",
-        url=central.url,
-        name="central",
-        hub=name,
-        partition=checked_partition(partition),
-        ca=central.ca,
-    )
-    has_certificate = hubs.identity == "certificate"
-    serial = secrets.token_hex(8) if has_certificate else ""
-    hub = _identified(folder, hub, name, with_certificate=has_certificate, serial=serial)
-    hubs.hubs = [one for one in hubs.hubs if one.name != name]
-    hubs.hubs.append(_Enrolled(name, partition, hub.password, serial))
-    _save(folder, hubs, central)
-    return hub
+    with _held(folder):
+        hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
+        known = next((one for one in hubs.hubs if one.name == name), None)
+        if partition is None:
+            partition = partition_of(name) if known is None else known.partition
+        elif known is not None and known.partition != checked_partition(partition):
+            raise BadParameter(f"{name} is in {known.partition} already", field="partition")
+        hub = TargetFile(
+            kind="nats",
+            url=central.url,
+            name="central",
+            hub=name,
+            partition=checked_partition(partition),
+            ca=central.ca,
+        )
+        has_certificate = hubs.identity == "certificate"
+        serial = secrets.token_hex(8) if has_certificate else ""
+        hub = _identified(folder, hub, name, with_certificate=has_certificate, serial=serial)
+        hubs.hubs = [one for one in hubs.hubs if one.name != name]
+        hubs.hubs.append(_Enrolled(name, partition, hub.password, serial))
+        _save(folder, hubs, central)
+        return hub
 
 
-def remove(folder: Path, name: str) -> None:
-    """Remove a hub: the servers take nothing of it any more. Raises StartFault."""
-    hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
-    left = [one for one in hubs.hubs if one.name != name]
-    if len(left) == len(hubs.hubs):
-        raise StartFault(f"there is no hub {name}")
-    hubs.hubs = left
-    _save(folder, hubs, central)
+def remove(folder: Path, name: str) -> bool:
+    """Remove a hub: the servers take nothing of it any more. Raises StartFault.
+
+    Returns False if it was neither enrolled nor in `accounts.conf`.
+    """
+    with _held(folder):
+        hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
+        left = [one for one in hubs.hubs if one.name != name]
+        had_account = f'"_INBOX.{name}.>"'.encode() in (_contents(folder / ACCOUNTS) or b"")
+        was_enrolled = len(left) < len(hubs.hubs)
+        hubs.hubs = left
+        _save(folder, hubs, central)
+        return was_enrolled or had_account
 
 
 def reissue(folder: Path, url: str) -> list[str]:
@@ -127,21 +138,15 @@ def reissue(folder: Path, url: str) -> list[str]:
 
     `url`: where they are now; "": where they were. Hubs go on with what they have.
     """
-    central = read_central(folder)
-    url = url or central.url
-    hosts = list(dict.fromkeys(host for host, _ in check_servers(url)))
-    if not (is_encrypted(url) and is_encrypted(central.url)):
-        raise StartFault("only servers at tls:// have a certificate")
-    cert, key = issue(folder, hosts[0], hosts)
-    write_file(folder / _SERVER, cert.encode("ascii"))
-    write_file(folder / _SERVER_KEY, key.encode("ascii"), SECRET)
-    _write(folder / _CENTRAL, msgspec.structs.replace(central, url=url))
-    return hosts
-
-
-def is_enrolled(folder: Path, name: str) -> bool:
-    """Whether the servers admit a hub. Raises StartFault."""
-    return any(one.name == name for one in _read(folder / _HUBS, _Hubs).hubs)
+    with _held(folder):
+        central = read_central(folder)
+        url = url or central.url
+        hosts = list(dict.fromkeys(host for host, _ in check_servers(url)))
+        if not (is_encrypted(url) and is_encrypted(central.url)):
+            raise StartFault("only servers at tls:// have a certificate")
+        issue_server(folder, hosts)
+        _write(folder / _CENTRAL, msgspec.structs.replace(central, url=url))
+        return hosts
 
 
 def read_central(folder: Path) -> TargetFile:
@@ -157,7 +162,7 @@ def write_credentials(path: Path, credentials: TargetFile) -> None:
 def write_reader(folder: Path, line: str) -> Path:
     """Write how the database is read, a line of .pgpass; return its path. Raises StartFault."""
     path = folder / "reader.pgpass"
-    _write_secret(path, f"{line}\n".encode())
+    put_file(path, f"{line}\n".encode(), SECRET)
     return path
 
 
@@ -171,7 +176,25 @@ def _identified(
     return msgspec.structs.replace(credentials, user=user, password=secrets.token_urlsafe(24))
 
 
+@contextmanager
+def _held(folder: Path, *, begin: bool = False) -> Iterator[None]:
+    """Let no other command change the folder within the block. Raises StartFault.
+
+    `begin`: make it if it is missing.
+    """
+    try:
+        if begin:
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_after_commands(folder, "command"):
+            yield
+    except DirectoryInUse as error:
+        raise StartFault(f"another command is changing {folder}: try again") from error
+    except OSError as error:
+        raise StartFault(f"{folder} cannot be used: {error.strerror}; {_REMEDY}") from error
+
+
 def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:
+    """Write who may use the servers, as far as it is not there already."""
     hubs.hubs.sort(key=lambda hub: hub.name)
     _write(folder / _HUBS, hubs)
     accounts = [Account(hub.name, hub.partition, hub.password, hub.serial) for hub in hubs.hubs]
@@ -181,25 +204,29 @@ def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:
         with_certificates=hubs.identity == "certificate",
     )
     mode = PUBLIC if hubs.identity == "certificate" else SECRET
-    write_file(folder / ACCOUNTS, text.encode("ascii"), mode)
+    _put(folder / ACCOUNTS, text.encode("ascii"), mode)
 
 
 def _write(path: Path, value: Struct) -> None:
-    _write_secret(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    _put(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n", SECRET)
 
 
-def _write_secret(path: Path, data: bytes) -> None:
+def _put(path: Path, data: bytes, mode: int) -> None:
+    if _contents(path) != data:
+        put_file(path, data, mode)
+
+
+def _contents(path: Path) -> bytes | None:
     try:
-        write_file(path, data, SECRET)
-    except OSError as error:
-        raise StartFault(f"{path} cannot be written: {error.strerror}") from error
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _read(path: Path, type: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=type)
     except OSError as error:
-        remedy = 'begin with "sitehub central init"'
-        raise StartFault(f"{path} cannot be read: {error.strerror}; {remedy}") from error
+        raise StartFault(f"{path} cannot be read: {error.strerror}; {_REMEDY}") from error
     except msgspec.MsgspecError as error:
         raise StartFault(f"{path} is damaged: {error}") from error

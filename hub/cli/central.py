@@ -197,7 +197,8 @@ def remove(folder: Path, name: str) -> None:
     from hub.central import folder as folders
     from hub.cli.output import print_line
 
-    folders.remove(folder, name)
+    if not folders.remove(folder, name):
+        raise StartFault(f"there is no hub {name}")
     print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
 
 
@@ -240,9 +241,7 @@ def forget(folder: Path, name: str, records: bool, pictures: Path | None, databa
     from hub.central.retention import forget_hub
     from hub.cli.output import print_line
 
-    was_enrolled = folders.is_enrolled(folder, name)
-    if was_enrolled:
-        folders.remove(folder, name)
+    was_enrolled = folders.remove(folder, name)
     with _open_database(database) as store:
         rows = forget_hub(store.connection, name, pictures, with_records=records)
     if not rows and not was_enrolled:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -144,19 +145,22 @@ def held(path: Path, role: HolderRole) -> Iterator[None]:
 
 
 @contextmanager
-def held_as_hub(path: Path) -> Iterator[None]:
-    """Hold the directory for a hub; first wait for a running command. Raises DirectoryInUse."""
+def held_after_commands(path: Path, role: HolderRole) -> Iterator[None]:
+    """Hold the directory; first wait for a running command. Raises DirectoryInUse."""
     with ExitStack() as stack:
         deadline = time.monotonic() + _MAX_COMMAND_SECONDS
         while True:
             try:
-                stack.enter_context(held(path, "hub"))
+                stack.enter_context(held(path, role))
                 break
             except DirectoryInUse as error:
                 if error.is_held_by_hub or time.monotonic() > deadline:
                     raise
             time.sleep(POLL_SECONDS)
         yield
+
+
+held_as_hub = partial(held_after_commands, role="hub")
 
 
 def holder_of(path: Path) -> Holder | None:

@@ -126,6 +126,8 @@ async def last_message(
     if reply.status:
         said = reply.headers.get("Description", reply.status)[:_MAX_TEXT]
         raise TryLater("stream %(stream)s: %(why)s", stream=name, why=Reason(visible(said)))
+    if reply.headers.get("Nats-Subject") != subject:
+        raise TryLater("its answer could not be understood")
     return LastMessage(_number(reply.headers.get("Nats-Sequence", "")), reply.headers, reply.data)
 
 

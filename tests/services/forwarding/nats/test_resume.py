@@ -85,6 +85,27 @@ async def test_what_the_server_has_lost_and_the_hub_has_no_more_is_told_as_a_gap
     assert [one.kind for one in await forwarding.stored()] == ["gap", "rec", "rec", "rec"]
 
 
+async def test_an_answer_about_another_subject_moves_nothing(
+    new_forwarding: NatsForwarding,
+) -> None:
+    forwarding = new_forwarding
+    id = (await forwarding.add()).target.id
+    seqs = await names(forwarding, 3)
+    await forwarding.until_current(id)
+    asked = f"$JS.API.DIRECT.GET.{STREAM}.sitehub.3.site-1"
+    forwarding.server.kill()
+    forwarding.server.configure(f'mappings {{ "{asked}.rec": "{asked}.log" }}')
+    forwarding.server.start()
+    view = await forwarding.until(id, lambda view: "understood" in str(view.reason))
+    assert (view.state, view.cursor.seq) == ("waiting", seqs[-1])
+    forwarding.server.kill()
+    forwarding.server.configure()
+    forwarding.server.start()
+    await forwarding.targets.retry(id, by=COMMAND_LINE)
+    await forwarding.until_current(id)
+    assert await forwarding.stored_seqs() == seqs
+
+
 async def test_what_was_not_selected_is_not_lost_when_a_connection_breaks(
     new_forwarding: NatsForwarding,
 ) -> None:
