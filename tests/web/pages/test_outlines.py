@@ -66,7 +66,9 @@ _PAGES = (
     "/site",
     "/site/users",
     "/site/settings",
+    "/site/erasures",
     "/site/audit",
+    "/site/targets",
     "/account",
     "/help/troubleshooting",
     "/help/guard",
@@ -79,6 +81,8 @@ _PAGES = (
     "/alarms/plates/1",
     "/alarms/plates/1/remove",
 )
+#: What a step before shows the way to, on a site where there is one.
+_AFTER_A_STEP = {"/cameras/1/people/decide/leave-alone", "/search/export/print/1"}
 #: Pages that say what is wrong.
 _REFUSED = ("/search?day=never",)
 _PAGES_OF_A_NEW_HUB = (
@@ -160,6 +164,12 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self._open.children.append(data)
 
+    def links(self) -> Iterator[str]:
+        """Where links, buttons and forms lead, without the query."""
+        for one in self.all:
+            for name in ("href", "action", "formaction"):
+                yield one.attributes.get(name, "").partition("#")[0].partition("?")[0]
+
     def faults(self) -> Iterator[str]:
         yield from (f"the id {id} is there {n} times" for id, n in self.ids.items() if n > 1)
         yield from self._missing_targets()
@@ -227,23 +237,31 @@ async def _fill(hub: PageSite) -> None:
     await hub.add_record("vehicle", VehicleDetail(Plate("粤B54896")), pictures=["vehicle"])
 
 
-async def _faults(visitor: Photographer, paths: tuple[str, ...]) -> dict[str, list[str]]:
-    found = {}
+async def _read(visitor: Photographer, paths: tuple[str, ...]) -> dict[str, _Page]:
+    pages = {}
     for path in paths:
         await visitor.get(path)
         assert visitor.response.status_code == (400 if path in _REFUSED else 200), path
-        if faults := list(_Page(visitor.text).faults()):
-            found[path] = faults
-    return found
+        pages[path] = _Page(visitor.text)
+    return pages
 
 
-async def test_everything_on_a_page_has_a_name(hub: PageSite, admin: Photographer) -> None:
+def _faults(pages: dict[str, _Page]) -> dict[str, list[str]]:
+    return {path: faults for path, page in pages.items() if (faults := list(page.faults()))}
+
+
+async def test_everything_has_a_name_and_each_page_is_found_by_a_link(
+    hub: PageSite, admin: Photographer
+) -> None:
     await _fill(hub)
-    assert await _faults(admin, _PAGES) == {}
+    pages = await _read(admin, _PAGES)
+    assert _faults(pages) == {}
+    linked = {link for path, page in pages.items() for link in page.links() if link != path}
+    assert {path for path in pages if "?" not in path} - linked == _AFTER_A_STEP
 
 
 async def test_everything_on_the_pages_of_a_new_hub_has_a_name(admin: Photographer) -> None:
-    assert await _faults(admin, _PAGES_OF_A_NEW_HUB) == {}
+    assert _faults(await _read(admin, _PAGES_OF_A_NEW_HUB)) == {}
 
 
 @pytest.mark.parametrize(
