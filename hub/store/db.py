@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hub.store.all_tables import Tables
-from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
-from hub.store.health import HealthMonitor, StoreHealth
+from hub.store.health import StoreHealth
 from hub.store.media.lost_parts import LOST, LostParts, encode_lost
-from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
@@ -40,10 +38,7 @@ class Store(Tables):
         start: StartState,
         engine: Engine,
         *,
-        packs: Packs,
         firmware_files: FirmwareFiles,
-        disk: Disk,
-        monitor: HealthMonitor,
         check: Callable[[], Awaitable[str]],
         empty_wal: Callable[[], Awaitable[bool]],
     ) -> None:
@@ -53,27 +48,23 @@ class Store(Tables):
         self._writer = writer = engine.writer
         self._queries = queries = engine.queries
         self._searchers = engine.searchers
-        self._monitor = monitor
+        self._monitor = engine.monitor
         self._check = check
         #: The id of the record log. It changes only when a `seq` could be given again.
         self.log_id = start.log_state.log_id
-        days, held, pictures = engine.days, engine.held, engine.picture_readers
+        days, held = engine.days, engine.held
         #: The rows that could not be read, as far as somebody tried.
         self.damaged_rows = damaged = engine.damaged
         self.records = RecordLog(writer, queries, engine.searchers, days, held, damaged)
         self.counter = RecordCounter(queries, engine.searchers)
         #: What packs have lost, as far as it was found.
         self.lost = LostParts(start.lost)
-        self.pictures = PictureReader(pictures, packs, days, held, monitor, self.lost)
-        self.evidence = HeldEvidence(
-            writer, pictures, packs, days, held, disk, monitor, engine.changing, self.log_id
+        self.pictures = PictureReader(
+            engine.picture_readers, engine.packs, days, held, engine.monitor, self.lost
         )
-        self.eraser = Eraser(
-            writer, pictures, packs, days, held, disk, engine.changing, engine.now, empty_wal
-        )
-        self.retention = Retention(
-            writer, pictures, packs, days, self.evidence, engine.now, damaged
-        )
+        self.evidence = HeldEvidence(engine, self.log_id)
+        self.eraser = Eraser(engine, empty_wal)
+        self.retention = Retention(engine, self.evidence)
         #: Which devices' people have changed.
         self.device_marks = engine.device_marks
         self.access_changes = engine.access_changes

@@ -151,8 +151,11 @@ class _RunningStore:
             searchers=Readers(bridges.searches, self._monitor, "searches"),
             box=start.box,
             damaged=start.damaged_rows,
+            packs=self._packs,
             days=days,
             held=HeldIndex(data_dir / MEDIA, start.held),
+            disk=disk,
+            monitor=self._monitor,
             raiser=raiser,
             now=now,
             random=random,
@@ -160,10 +163,7 @@ class _RunningStore:
         self.store = Store(
             start,
             engine,
-            packs=self._packs,
             firmware_files=FirmwareFiles(data_dir / FIRMWARE, disk),
-            disk=disk,
-            monitor=self._monitor,
             check=self._check,
             empty_wal=self._empty_wal,
         )

@@ -67,8 +67,11 @@ class MemoryStore(Store):
             searchers=readers,
             box=start.box,
             damaged=start.damaged_rows,
+            packs=packs,
             days=days,
             held=HeldIndex(packs.directory, start.held),
+            disk=disk,
+            monitor=monitor,
             raiser=raiser,
             now=now,
             random=os.urandom,
@@ -76,10 +79,7 @@ class MemoryStore(Store):
         super().__init__(
             start,
             engine,
-            packs=packs,
             firmware_files=FirmwareFiles(Path("firmware"), disk),
-            disk=disk,
-            monitor=monitor,
             check=_find_nothing,
             empty_wal=_empty_nothing,
         )

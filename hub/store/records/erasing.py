@@ -14,18 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import trio
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow
 from hub.store.alarms.erasing import erase_alarms_of_people, erase_alarms_of_records
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import STRANGER_UUIDS, fold, indexed_uuid
 from hub.store.commit.steps import Step, in_steps
-from hub.store.disk import Disk
 from hub.store.health import describe
-from hub.store.media.day_index import DayIndex
-from hub.store.media.held_index import HeldIndex
 from hub.store.media.pack_erasing import erase_entries, erase_pictures
 from hub.store.media.pack_format import (
     ERASED_PICTURE_MAGIC,
@@ -36,12 +31,12 @@ from hub.store.media.pack_format import (
     first_magic,
     records_in,
 )
-from hub.store.media.packs import Packs, day_bounds, day_of, known_images
+from hub.store.media.packs import day_bounds, day_of, known_images
 from hub.store.records.record_reading import erased_detail, known_detail
 from hub.store.rows import is_moment
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
+from hub.store.tables.table import Engine
 from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.uploads.records import AccessDetail, RecordKind
 
@@ -180,26 +175,15 @@ class _Portion(Struct, frozen=True):
 class Eraser:
     """Finds records, and erases them. One erasure runs at a time."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        packs: Packs,
-        days: DayIndex,
-        held: HeldIndex,
-        disk: Disk,
-        changing: trio.Lock,
-        now: Callable[[], float],
-        empty_wal: Callable[[], Awaitable[bool]],
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._packs = packs
-        self._days = days
-        self._held = held
-        self._disk = disk
-        self._changing = changing
-        self._now = now
+    def __init__(self, engine: Engine, empty_wal: Callable[[], Awaitable[bool]]) -> None:
+        self._writer = engine.writer
+        self._readers = engine.picture_readers
+        self._packs = engine.packs
+        self._days = engine.days
+        self._held = engine.held
+        self._disk = engine.disk
+        self._changing = engine.changing
+        self._now = engine.now
         self._empty_wal = empty_wal
 
     async def find_name(self, name: str) -> list[PersonMatch]:

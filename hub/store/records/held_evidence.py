@@ -16,21 +16,19 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import trio
 from msgspec import Raw, Struct
 
 from hub.errors import CannotStoreNow
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.disk import Buffer, Disk, read_at
-from hub.store.health import DISK_FULL, HealthMonitor, describe
-from hub.store.media.day_index import DayIndex, PackDay
+from hub.store.disk import Buffer, read_at
+from hub.store.health import DISK_FULL, describe
+from hub.store.media.day_index import PackDay
 from hub.store.media.held_index import HeldIndex, HeldPack
 from hub.store.media.pack_format import GroupTail, LoggedRecord, StoredImage, checksum
-from hub.store.media.packs import Packs, day_bounds, encode_images, known_images, remove_pack
+from hub.store.media.packs import day_bounds, encode_images, known_images, remove_pack
 from hub.store.records.record_reading import is_readable
 from hub.store.rows import is_moment
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute, one
+from hub.store.tables.table import Engine
 from hub.wire.pictures import Picture
 from hub.wire.uploads.records import RecordKind
 
@@ -106,27 +104,16 @@ class HeldEvidence:
     half way. `problems`: why what is held of a day could not be moved, by day.
     """
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        packs: Packs,
-        days: DayIndex,
-        held: HeldIndex,
-        disk: Disk,
-        monitor: HealthMonitor,
-        changing: trio.Lock,
-        log_id: str,
-    ) -> None:
+    def __init__(self, engine: Engine, log_id: str) -> None:
         self._log_id = log_id
-        self._writer = writer
-        self._readers = readers
-        self._packs = packs
-        self._days = days
-        self._held = held
-        self._disk = disk
-        self._monitor = monitor
-        self._changing = changing
+        self._writer = engine.writer
+        self._readers = engine.picture_readers
+        self._packs = engine.packs
+        self._days = engine.days
+        self._held = engine.held
+        self._disk = engine.disk
+        self._monitor = engine.monitor
+        self._changing = engine.changing
         self.problems: dict[str, str] = {}
 
     @property

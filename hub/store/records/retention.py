@@ -15,14 +15,13 @@ from msgspec.structs import astuple
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.log import limited
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import Step, in_steps
-from hub.store.media.day_index import DayIndex, forget_day
-from hub.store.media.packs import Packs, as_day, day_bounds, day_of, empty_dropped, remove_dropped
+from hub.store.media.day_index import forget_day
+from hub.store.media.packs import as_day, day_bounds, day_of, empty_dropped, remove_dropped
 from hub.store.records.held_evidence import HeldEvidence
 from hub.store.rows import DamagedRows, TableRows
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
+from hub.store.tables.table import Engine
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +90,14 @@ def check_dropped_days(connection: sqlite3.Connection, damaged: DamagedRows) -> 
 class Retention:
     """The days that the record log holds, and their removal."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        packs: Packs,
-        days: DayIndex,
-        evidence: HeldEvidence,
-        now: Callable[[], float],
-        damaged: DamagedRows,
-    ) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._readers = readers
-        self._packs = packs
-        self._days = days
+    def __init__(self, engine: Engine, evidence: HeldEvidence) -> None:
+        self._damaged = engine.damaged
+        self._writer = engine.writer
+        self._readers = engine.picture_readers
+        self._packs = engine.packs
+        self._days = engine.days
         self._evidence = evidence
-        self._now = now
+        self._now = engine.now
         self._forgetting, self._dropping = trio.Lock(), trio.Lock()
         self._has_dropped = trio.Event()
         self._unlinking = trio.CapacityLimiter(1)

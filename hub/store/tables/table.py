@@ -15,8 +15,11 @@ from hub.store.access_changes import AccessChanges
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.device_marks import DeviceMarks
+from hub.store.disk import Disk
+from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
+from hub.store.media.packs import Packs
 from hub.store.rows import DamagedRows, TableRows
 from hub.store.sealing import Random, SecretBox
 from hub.store.sqlite.readers import Readers
@@ -54,8 +57,11 @@ class Engine(Struct, frozen=True, kw_only=True):
     picture_readers: Readers
     box: SecretBox
     damaged: DamagedRows
+    packs: Packs
     days: DayIndex
     held: HeldIndex
+    disk: Disk
+    monitor: HealthMonitor
     raiser: AlarmRaiser
     now: Callable[[], float]
     random: Random
