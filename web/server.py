@@ -40,7 +40,7 @@ from web.device_api.uploads import device_api, is_of_devices, on_plain_port, ref
 from web.health_answer import with_health
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
-from web.http.connection import Connection
+from web.http.connection import Connection, Serving
 from web.http.hosts import address_of, is_host
 from web.late_app import LateApp
 from web.proxy.clients import for_clients
@@ -80,13 +80,12 @@ async def serve(
     api = device_api(services, bodies)
     app = LateApp(lambda: make_app(services, bodies))
     others = below(web.prefix, with_health(services, app))
-    closing = trio.Event()
     tls = services.upkeep.certificates.context if web.tls else None
     direct = Limits(connection_limit(web.max_connections), web.max_connections_per_address)
     limits = msgspec.structs.replace(direct, proxies=Networks(web.trusted_proxies))
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
-    deadlines = Deadlines()
     answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)
+    serving = Serving(closing=trio.Event(), deadlines=Deadlines(), answers=answers)
 
     def take_over(config: Config) -> None:
         answers.resize(config.web.answer_budget_mb * 1024 * 1024)
@@ -94,25 +93,14 @@ async def serve(
 
     known = services.access.known_addresses
     app_in_turns = front(api, others, known, limits)
-    ports = [_Port("web", listeners, limits, app_in_turns, closing, tls, deadlines, answers)]
+    ports = [_Port("web", listeners, limits, app_in_turns, serving, tls)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
         devices_only = front(on_plain_port(api), _not_found, known, direct)
-        ports.append(
-            _Port(
-                "plain-http",
-                listeners,
-                direct,
-                devices_only,
-                closing,
-                None,
-                deadlines,
-                answers,
-            )
-        )
-    async with app.available(), deadlines.watched(), trio.open_nursery() as connections:
+        ports.append(_Port("plain-http", listeners, direct, devices_only, serving, None))
+    async with app.available(), serving.deadlines.watched(), trio.open_nursery() as connections:
         if web.prefix:
             # Is it an address of the application? Before anybody asks.
             await app.made()
@@ -130,7 +118,7 @@ async def serve(
             task_status.started(partial(_answer_owner, app))
             await shutdown.wait()
             accepting.cancel_scope.cancel()
-        closing.set()
+        serving.closing.set()
         for port in ports:
             port.stop()
         connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
@@ -194,21 +182,17 @@ class _Port:
         listeners: Sequence[trio.SocketListener],
         limits: Limits,
         app: ASGIFramework,
-        closing: trio.Event,
+        serving: Serving,
         tls: Callable[[], ssl.SSLContext] | None,
-        deadlines: Deadlines,
-        answers: AnswerBudget,
     ) -> None:
-        self._answers = answers
+        self._serving = serving
         self._name = name
         self._listeners = listeners
         self._limits = limits
         self._app = app
-        self._closing = closing
         self._tls = tls
         self._address: tuple[str, int] = listeners[0].socket.getsockname()[:2]
         self._connections: set[Connection] = set()
-        self._deadlines = deadlines
 
     async def accept(
         self,
@@ -239,13 +223,11 @@ class _Port:
     async def _serve(self, stream: trio.abc.Stream, peer: Peer) -> None:
         connection = Connection(
             self._app,
-            self._closing,
+            self._serving,
             stream,
             peer,
             self._address,
-            self._deadlines,
             tls=self._tls is not None,
-            answers=self._answers,
         )
         self._connections.add(connection)
         try:

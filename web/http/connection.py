@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 import trio
 from hypercorn.typing import ASGIFramework, ConnectionState, HTTPScope
+from msgspec import Struct
 
 from hub.log import limited
 from hub.net.connection import Peer
@@ -52,32 +53,38 @@ def _date(unix_seconds: int) -> bytes:
     return formatdate(unix_seconds, usegmt=True).encode()
 
 
-class Connection:
-    """One connection over a stream that is ready for HTTP, from its first byte to its end.
+class Serving(Struct, frozen=True, kw_only=True):
+    """What all connections share. `closing`: the hub shuts down, and no further request is begun.
 
-    `closing` is set when the hub shuts down: no further request is begun.
+    `deadlines` must be watched.
     """
+
+    closing: trio.Event
+    deadlines: Deadlines
+    answers: AnswerBudget
+
+
+class Connection:
+    """One connection over a stream that is ready for HTTP, from its first byte to its end."""
 
     def __init__(
         self,
         app: ASGIFramework,
-        closing: trio.Event,
+        serving: Serving,
         stream: trio.abc.Stream,
         peer: Peer,
         server: tuple[str, int],
-        deadlines: Deadlines,
         *,
         tls: bool,
-        answers: AnswerBudget,
     ) -> None:
         self._app = app
-        self._answers = answers
-        self._closing = closing
+        self._answers = serving.answers
+        self._closing = serving.closing
+        self._deadlines = serving.deadlines
         self._stream = stream
         self._peer = peer
         self._server = server
         self._scheme = "https" if tls else "http"
-        self._deadlines = deadlines
         #: Reading is cancelled at this time unless it is moved; see hub.net.deadlines.
         self.deadline = math.inf
         self._reading = trio.CancelScope()

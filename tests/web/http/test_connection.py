@@ -24,7 +24,7 @@ from tests.support.certificates import server_context, trusting_anybody
 from tests.support.web import Client, request
 from web.http import sender
 from web.http.answers import AnswerBudget
-from web.http.connection import Connection
+from web.http.connection import Connection, Serving
 from web.http.protocol import MAX_HEAD_BYTES
 
 #: The kernel raises it to its minimum, a few KB.
@@ -55,13 +55,15 @@ def connection_over(
 ) -> Connection:
     return Connection(
         app,
-        trio.Event(),
+        Serving(
+            closing=trio.Event(),
+            deadlines=Deadlines(),
+            answers=answers or AnswerBudget(PLENTY),
+        ),
         stream,
         Peer("10.0.0.9", 50_000, trio.current_time()),
         ("10.0.0.1", 8443),
-        Deadlines(),
         tls=tls,
-        answers=answers or AnswerBudget(PLENTY),
     )
 
 
