@@ -43,7 +43,6 @@ _FACTORY_WIRED = {
     "gateway": "192.168.1.1",
     "dns": "192.168.1.1",
 }
-_MAIN_STREAM = edition_3.SET_STREAMS.example
 _MOST_MASKS = 4
 
 

@@ -19,7 +19,6 @@ from hub.wire.times import Moment
 _COLUMNS = "did, name, param, job, position, wished_by, wished_at"
 _ALL = f"SELECT {_COLUMNS} FROM device_wish"
 _OF_DEVICE = f"{_ALL} WHERE did = ? ORDER BY name"
-_OF_JOB = f"{_ALL} WHERE job = ?"
 _DIDS = "SELECT DISTINCT did FROM device_wish"
 #: A device that was removed meanwhile gets nothing.
 _PUT = f"""
