@@ -20,11 +20,12 @@ from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.ending import NORMAL, Ending
+from hub.link.large_answer import LargeAnswer
 from hub.link.message_budget import MessageBudget, MessageReservation
 from hub.link.pending_request import PendingRequest, answer_of
 from hub.link.websocket import DeviceSocket, OwnNames
 from hub.live.frame_ring import FrameRing
-from hub.live.registry import DeviceAnswer
+from hub.live.registry import DeviceAnswer, FileSink
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
@@ -235,6 +236,7 @@ class DeviceLink:
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         """See hub.live.registry.Link. A cancellation in the middle of a frame ends the connection,
         because nothing can be sent after half a frame.
@@ -243,6 +245,14 @@ class DeviceLink:
         request = PendingRequest(
             msgid, self._pending, self._deadlines, on_answer=on_answer, on_free=on_free
         )
+        large = None
+
+        def note_part() -> None:
+            request.deadline = trio.current_time() + seconds
+            self._set_deadline(self._silence_seconds, _FRAME_LATE)
+
+        if sink is not None:
+            large = self._socket.large_answer = LargeAnswer(msgid, sink, note_part)
         try:
             frame = encode_request(msgid, self.token, uri, param)
             self._pending.expect(msgid, request.finish)
@@ -250,6 +260,10 @@ class DeviceLink:
             request.start_timeout(trio.current_time() + seconds)
             await request.done.wait()
         finally:
+            if large is not None:
+                large.drop()
+            if large is not None and request.outcome is not None:
+                self._socket.large_answer = None
             if request.outcome is None:
                 request.abandon((BUSY_TIMEOUTS - 1) * seconds)
         if isinstance(request.outcome, Response):

@@ -41,6 +41,7 @@ from hub.link.ending import (
 )
 from hub.link.fast_frames import text_frame, whole_text
 from hub.link.fast_upgrade import Upgrade, read_upgrade
+from hub.link.large_answer import MAX_FILE_BYTES, LargeAnswer
 from hub.link.message_budget import MessageReservation
 from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import SendNowaitStream
@@ -88,6 +89,8 @@ class DeviceSocket(WebSocketConnection):
         self._own_names = own_names
         #: Bytes of the largest message that is accepted.
         self.limit = limit
+        #: The answer that is waited for whose file may be larger.
+        self.large_answer: LargeAnswer | None = None
         #: The Host header of the upgrade; "" before it.
         self.host = ""
         self._fragments = bytearray()
@@ -220,7 +223,14 @@ class DeviceSocket(WebSocketConnection):
     async def _handle_data(
         self, data: str | bytes, handle: Handler, limit_rate: LimitRate, *, finished: bool
     ) -> None:
-        message = self._collect(data, finished=finished)
+        rest = data
+        if (large := self.large_answer) is not None:
+            rest = data.encode() if isinstance(data, str) else data
+            rest = await large.take(rest, finished=finished)
+            if large.is_too_large:
+                reason = f"a file may have at most {MAX_FILE_BYTES} bytes of Base64"
+                raise _MessageRefused(Ending(TOO_BIG, reason, limit="frame"))
+        message = self._collect(rest, finished=finished)
         if message is not None or len(data) < _TINY_BYTES:
             await limit_rate()
         if message is not None:

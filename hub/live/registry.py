@@ -22,6 +22,13 @@ class DeviceAnswer(Struct, frozen=True):
     result: Raw | None = None
 
 
+class FileSink(Protocol):
+    """Takes the file of an answer (D3) while it arrives."""
+
+    async def write(self, text: bytes) -> None:
+        """Take more of the file's Base64, as it is within the JSON. Raises nothing."""
+
+
 class Link(Protocol):
     """An open connection to a device. `did` and `sn` are empty until the device is admitted."""
 
@@ -65,13 +72,16 @@ class Link(Protocol):
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         """Send a request and wait up to `seconds` for the answer, whatever its code.
 
         `param` is anything that msgspec encodes. `on_answer` is called as soon as the answer is
         read, before anything else that the device sends. `on_free` is called exactly once, when the
         device has finished with the request: it has answered, even after the caller gave up; or the
-        connection has ended; or another `seconds` have passed after the time-out.
+        connection has ended; or another `seconds` have passed after the time-out. `sink` takes the
+        file in the answer, whose size is then not limited as that of a message is; as long as it
+        arrives, the time-out begins anew. One such request at a time.
 
         Raises DeviceBusy when too many requests are open, DeviceLeft when the connection ends
         before the answer, DeviceNonsense when the answer cannot be read, and DeviceSilent when none

@@ -518,6 +518,11 @@ def test_a_camera_is_configured_browsed_and_restarted(
     browser.find("td:has(.month-count) a").click()
     browser.wait_until(lambda: browser.find_all(".files li"), "no recording of that day")
 
+    # A recording is read from the camera, and plays.
+    browser.click(".files button")
+    script = "return (document.querySelector('video')?.readyState ?? 0) > 1"
+    browser.wait_until(lambda: bool(browser.driver.execute_script(script)), "no video")
+
     # The captures show pictures that are read from the camera.
     browser.click('.tabs a[href$="/captures"]')
     browser.driver.find_element(By.LINK_TEXT, "7 days").click()

@@ -11,7 +11,7 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.live.registry import DeviceAnswer
+from hub.live.registry import DeviceAnswer, FileSink
 
 #: Computes a device's answer to a uri and its param.
 Reply = Callable[[str, Any], DeviceAnswer | HubError]
@@ -98,6 +98,7 @@ class AskedLink:
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         asked = Asked(uri, json.loads(msgspec.json.encode(param)), on_free)
         self.asked.append(asked)

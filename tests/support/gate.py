@@ -17,7 +17,7 @@ from hub.errors import HubError
 from hub.live.feed import Change
 from hub.live.pending_devices import PendingDevices
 from hub.live.presence import Presence
-from hub.live.registry import DeviceAnswer, Registry
+from hub.live.registry import DeviceAnswer, FileSink, Registry
 from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
@@ -87,6 +87,7 @@ class FakeLink:
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         self.requests.append((uri, param))
         if self.meanwhile is not None:

@@ -10,7 +10,7 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent, HubError
-from hub.live.registry import DeviceAnswer
+from hub.live.registry import DeviceAnswer, FileSink
 from hub.simulator.device.actions import Send, SendFragmented, Wait
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -54,6 +54,7 @@ class SimulatedLink:
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         await trio.lowlevel.checkpoint()
         encoded = msgspec.json.encode(param)

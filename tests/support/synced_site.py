@@ -16,7 +16,7 @@ from msgspec import Raw
 from hub.config import Config, PeopleConfig
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
-from hub.live.registry import DeviceAnswer
+from hub.live.registry import DeviceAnswer, FileSink
 from hub.services.audit import Actor
 from hub.services.clock.clock import SiteClock
 from hub.services.commands.calls import Commands
@@ -159,6 +159,7 @@ class CameraLink:
         seconds: float,
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        sink: FileSink | None = None,
     ) -> DeviceAnswer:
         try:
             return await self._request(uri, Raw(msgspec.json.encode(param)), seconds)

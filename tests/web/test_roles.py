@@ -207,6 +207,10 @@ GET /cameras/{did}/people/state
 GET /cameras/{did}/people/{pid}
 GET /cameras/{did}/relay
 POST /cameras/{did}/relay
+POST /cameras/{did}/recordings/play
+GET /cameras/{did}/recordings/play/{id}
+GET /cameras/{did}/recordings/play/{id}/file
+GET /cameras/{did}/recordings/play/{id}/state
 GET /cameras/{did}/search
 POST /cameras/{did}/search
 GET /search/kept

@@ -6,40 +6,21 @@ There is no login: the link itself authorises (hub.services.firmware.downloads).
 from __future__ import annotations
 
 import logging
-import re
 
 import trio
 from hypercorn.typing import ASGISendCallable, HTTPScope
-from msgspec import Struct
 
 from hub import metrics
 from hub.errors import NoSuchPath
 from hub.log import limited
 from hub.services import Services
 from hub.services.firmware.downloads import PATH, Transfer
+from web.http.ranges import FilePart, part_of, whole
 
 log = logging.getLogger(__name__)
 
 #: A step (256 KB) that takes longer ends the download, since others may wait for its place.
 STEP_SECONDS = 20.0
-
-_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
-
-
-class FilePart(Struct, frozen=True):
-    """The bytes of a file from `start` to `end`, exclusive.
-
-    `is_range`: the request had a range, even if it covers the whole file. The answer is then 206,
-    which devices that download in pieces expect.
-    """
-
-    start: int
-    end: int
-    is_range: bool = True
-
-
-def _whole(size: int) -> FilePart:
-    return FilePart(0, size, is_range=False)
 
 
 class FirmwareDownloads:
@@ -90,7 +71,7 @@ async def _send_step(send: ASGISendCallable, data: bytes) -> bool:
 async def _begin(send: ASGISendCallable, transfer: Transfer, part: FilePart | None) -> None:
     """Send the head of an answer with `part` of the file; None: the whole file (HEAD)."""
     size = transfer.file.size
-    part = part or _whole(size)
+    part = part or whole(size)
     headers = [
         *_common_headers(transfer),
         (b"content-type", b"application/octet-stream"),
@@ -116,30 +97,6 @@ async def _refuse_range(send: ASGISendCallable, transfer: Transfer) -> None:
     await _end(send)
 
 
-def part_of(scope: HTTPScope, size: int, etag: bytes) -> FilePart | None:
-    """The requested part (RFC 9110, 14.2); None if it lies outside the file.
-
-    A malformed range, several ranges, and a range of another file (If-Range) are ignored, as the
-    RFC allows or demands: the whole file is sent.
-    """
-    wanted = _RANGE.fullmatch(_header(scope, b"range").strip())
-    condition = _header(scope, b"if-range").strip()
-    if wanted is None or (condition and condition.encode("latin-1") != etag):
-        return _whole(size)
-    first, last = wanted.groups()
-    if not first:
-        return _last_bytes(int(last), size) if last else _whole(size)
-    start = int(first)
-    end = min(int(last) + 1, size) if last else size
-    if last and int(last) < start:
-        return _whole(size)
-    return FilePart(start, end) if start < size else None
-
-
-def _last_bytes(count: int, size: int) -> FilePart | None:
-    return FilePart(max(0, size - count), size) if count else None
-
-
 def _common_headers(transfer: Transfer) -> list[tuple[bytes, bytes]]:
     return [
         (b"accept-ranges", b"bytes"),
@@ -150,12 +107,6 @@ def _common_headers(transfer: Transfer) -> list[tuple[bytes, bytes]]:
 
 def _etag(transfer: Transfer) -> bytes:
     return b'"%s"' % transfer.file.sha256.encode()
-
-
-def _header(scope: HTTPScope, wanted: bytes) -> str:
-    values = [value for name, value in scope["headers"] if name == wanted]
-    # Ignore a header that is given twice: it is ambiguous.
-    return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
 def _report_cut_short(transfer: Transfer, at: int) -> None:

@@ -63,6 +63,7 @@ _MODULES = (
     "people.transfer",
     "people.views",
     "photo_search.views",
+    "recording_player",
     "reports.morning",
     "reports.views",
     "restore",

@@ -26,6 +26,7 @@ from hub.services.changes import Changes
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
+from hub.services.commands.recordings import Recordings
 from hub.services.core import Core
 from hub.services.devices.availability import DeviceAvailability
 from hub.services.devices.capabilities import CameraCapabilities
@@ -57,6 +58,7 @@ class Cameras:
     secret_addresses: SecretAddresses
     commands: Commands
     files: DeviceFiles
+    recordings: Recordings
     photos: Photos
     many: ManyDevices
     trace: Trace
@@ -74,6 +76,7 @@ class Cameras:
         yield "disconnecting cameras that the settings refuse", self.admission.follow_settings
         yield "the settings of many cameras", self.many.run
         yield "asking cameras what they are", self.inquiries.run
+        yield "the recordings that were read", self.recordings.run
 
 
 def build_cameras(core: Core, changes: Changes, jobs: Jobs, *, has_demo: bool) -> Cameras:
@@ -86,11 +89,11 @@ def build_cameras(core: Core, changes: Changes, jobs: Jobs, *, has_demo: bool) -
     guesses, known = CodeGuesses(), CameraCapabilities(core)
     commands = Commands(core, registry, devices, known)
     readings = CameraReadings(devices, commands, core.now)
-    tokens = authentication.tokens
+    tokens, priority = authentication.tokens, UploadPriority()
     return Cameras(
         presence=presence,
         old_tls=OldTls(core.now),
-        upload_priority=UploadPriority(),
+        upload_priority=priority,
         devices=devices,
         availability=DeviceAvailability(core, presence),
         capabilities=known,
@@ -101,6 +104,7 @@ def build_cameras(core: Core, changes: Changes, jobs: Jobs, *, has_demo: bool) -
         secret_addresses=SecretAddresses(core, registry, devices),
         commands=commands,
         files=DeviceFiles(core, commands),
+        recordings=Recordings(core, devices, commands, known, jobs, priority),
         photos=Photos(),
         many=ManyDevices(core, devices, commands, jobs),
         trace=Trace(core, presence, devices),

@@ -55,7 +55,7 @@ def build_records(
     """Build this area."""
     devices, known = cameras.devices, cameras.capabilities
     thumbnails = Thumbnails(core.store.pictures, cameras.upload_priority)
-    caches = (reports.maker.forget, thumbnails.forget)
+    caches = (reports.maker.forget, thumbnails.forget, cameras.recordings.clear)
     copies = older_copies(core.data_dir, backups.list)
     return Records(
         ingest=Ingest(core, devices, firmware.campaigns, firmware.downloads, known),

@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 
 from hub.errors import BadParameter, DeviceNonsense, DeviceRefused
 from hub.live.registry import DeviceAnswer as DeviceAnswer
-from hub.live.registry import Registry
+from hub.live.registry import FileSink, Registry
 from hub.services.changes import acts_outside
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.by_hand import ByHand
@@ -235,6 +235,14 @@ class Commands:
     async def read_file(self, did: str, path: str) -> FileContent:
         """D3: read a picture from the device; `DeviceFiles` keeps what was read."""
         return await self._call(did, FILE_READ, path=path)
+
+    async def read_large_file(self, did: str, path: str, sink: FileSink) -> Raw | None:
+        """D3: read a file of any kind into `sink`. Returns what is left of the result."""
+        param = encode_param(FILE_READ, check_fields(FILE_READ, {"path": path}))
+        answer = await self._sender.send(did, FILE_READ, param, sink)
+        if answer.code not in FILE_READ.ok_codes:
+            raise DeviceRefused(answer.code, answer.msg[:MAX_MSG_LENGTH])
+        return answer.result
 
     def people_changed_at(self, did: str) -> float:
         """Return when the device's people were changed last, by trio's clock; -inf if never.

@@ -30,6 +30,11 @@ _UPWARDS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 _MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
 
+def is_path_of_camera(path: str) -> bool:
+    """Whether a camera may have given this path."""
+    return path.isprintable() and not _UPWARDS.search(path)
+
+
 class PicturePath(NamedTuple):
     """A path on a device; `sn` is the serial number of its current camera."""
 
@@ -66,7 +71,7 @@ class DeviceFiles:
         such device, or no such picture on it, BadParameter if the path leads out of a folder, and
         what `Commands.call` raises.
         """
-        if _UPWARDS.search(path) or not path.isprintable():
+        if not is_path_of_camera(path):
             raise BadParameter("a path that a device gives is expected", field="path")
         device = existing(self._store.devices.by_did(did), "device", did=did)
         where = PicturePath(did, device.sn, path)

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from hub.errors import DeviceOffline, HubError, NoSuchPath, Unanswered
 from hub.live.feed import Change, Feed
-from hub.live.registry import DeviceAnswer, Link, Registry
+from hub.live.registry import DeviceAnswer, FileSink, Link, Registry
 from hub.log import limited
 from hub.services.commands.abilities import Abilities, from_answer, from_setting
 from hub.services.commands.known_settings import KnownSettings, is_kept, is_setting
@@ -76,13 +76,21 @@ class CommandSender:
         #: When people of a device were changed that is not in the table any more.
         self._forgotten_change = -math.inf
 
-    async def send(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
+    async def send(
+        self,
+        did: str,
+        command: Command[Any, Any],
+        param: Raw,
+        sink: FileSink | None = None,
+    ) -> DeviceAnswer:
         """Send the command, and return the device's answer whatever its code.
+
+        `sink`: as in hub.live.registry.Link.request().
 
         Raises NoSuchResource, NotSent, Unanswered and DeviceNonsense.
         """
         try:
-            answer = await self._request(did, command, param)
+            answer = await self._request(did, command, param, sink)
         except Unanswered:
             await self._publish_change(did, command, may_be_done=True)
             raise
@@ -105,12 +113,20 @@ class CommandSender:
         """Return when the device's people were changed last, by trio's clock; -inf if never."""
         return self._people_changed.get(did, self._forgotten_change)
 
-    async def _request(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
+    async def _request(
+        self,
+        did: str,
+        command: Command[Any, Any],
+        param: Raw,
+        sink: FileSink | None = None,
+    ) -> DeviceAnswer:
         if is_setting(command):
             return await self._request_setting(did, command, param)
         link, release = await self._acquire(did, command)
         camera = self._store.devices.by_did(did)
-        answer = await link.request(command.uri, param, seconds=command.seconds, on_free=release)
+        answer = await link.request(
+            command.uri, param, seconds=command.seconds, on_free=release, sink=sink
+        )
         if is_kept(command):
             await self._settings.note(camera, command, command.uri, param, answer)
         if command.group is not None:

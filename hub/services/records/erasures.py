@@ -248,10 +248,10 @@ class Erasures:
             await self._store.erasures.forget_told()
 
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
-        # The cache of pictures on cameras, the traces, files and refused rows of imports, and hits
-        # of searches do not say whose they are: all go.
+        # The cache of pictures on cameras, recordings that were read, the traces, files and refused
+        # rows of imports, and hits of searches do not say whose they are: all go.
         await self._store.device_pictures.clear()
-        await self._store.jobs.forget(("import", "search"))
+        await self._store.jobs.forget(("import", "search", "recording"))
         await self._imports.remove_waiting()
         # While the register and the log still tell the name of a number.
         await self._store.saved_searches.remove_of_person(

@@ -12,7 +12,12 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchPath, NoSuchResource
 from hub.simulator.device.history import Capture
-from hub.simulator.device.recordings import RecordingFile, counts_of_month, files_between
+from hub.simulator.device.recordings import (
+    RecordingFile,
+    content_of,
+    counts_of_month,
+    files_between,
+)
 from hub.simulator.device.similarity import similarity
 from hub.simulator.device.state import DeviceState
 from hub.simulator.drawing import people
@@ -192,10 +197,12 @@ class CommandResults:
         return SearchResult(total=len(matches), face_list=tuple(matches[:_MAX_MATCHES]))
 
     def _file_read(self, param: FileRead, _window: PageWindow) -> dict[str, str]:
-        picture = self._state.picture(param.path)
-        if picture is None:
+        content = self._state.picture(param.path) or content_of(
+            self._state.sn, param.path, now=self._state.clock()
+        )
+        if content is None:
             raise NoSuchPath(f"there is no file {param.path}")
-        return {"path": param.path, "base64": pybase64.b64encode(picture).decode()}
+        return {"path": param.path, "base64": pybase64.b64encode(content).decode()}
 
     def _captures(self, start: str, end: str) -> list[tuple[Capture, SimulatedPerson]]:
         found = self._state.history.between(*_span(start, end), now=self._state.clock())

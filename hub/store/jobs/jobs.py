@@ -16,7 +16,15 @@ from hub.store.tables.table import Table
 from hub.wire.times import Moment
 
 JobKind = Literal[
-    "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart", "osd-name"
+    "import",
+    "compare",
+    "take-over",
+    "remove-unknown",
+    "search",
+    "settings",
+    "restart",
+    "osd-name",
+    "recording",
 ]
 JobState = Literal["running", "done", "cancelled", "interrupted", "failed"]
 ItemState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]

@@ -577,7 +577,7 @@ CREATE TABLE unknown_person (
 -- Long work: its progress, and for a week its outcome.
 CREATE TABLE job (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,             -- import, compare, take-over, remove-unknown, search, settings, restart, osd-name
+    kind TEXT NOT NULL,             -- import, compare, take-over, remove-unknown, search, settings, restart, osd-name, recording
     state TEXT NOT NULL,            -- running, done, cancelled, interrupted, failed
     subject TEXT NOT NULL,          -- JSON by kind: what it was asked to do
     created_by TEXT NOT NULL,

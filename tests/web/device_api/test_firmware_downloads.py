@@ -18,7 +18,8 @@ from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
 from tests.support.ports import free_port
 from tests.support.web import Answer, connected, request, services, serving
-from web.device_api.firmware_downloads import STEP_SECONDS, FilePart, FirmwareDownloads, part_of
+from web.device_api.firmware_downloads import STEP_SECONDS, FirmwareDownloads
+from web.http.ranges import FilePart, part_of
 
 DATA = random.Random(0).randbytes(2 * STEP_BYTES + 1000)
 SIZE = len(DATA)

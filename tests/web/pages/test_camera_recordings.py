@@ -312,14 +312,12 @@ async def test_of_a_day_only_what_was_recorded_around_a_time_is_asked_for(
     assert ("Show the whole day" in viewer.text) == (around != "25:00")
 
 
-async def test_a_day_says_that_the_hub_plays_nothing_and_what_there_is(
-    viewer: Visitor, camera: SimulatedLink
-) -> None:
+async def test_a_day_says_where_recordings_are(viewer: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total_file=0, recordlist=[])
     for query, says in (("", "for this day"), ("?around=15:03", "around this time")):
         await viewer.get(f"/cameras/1/recordings/2026-10-03{query}")
         assert f"The camera has no recordings {says}." in viewer.text
-        assert "This hub cannot play recordings." in viewer.text
+        assert "or on its storage card." in viewer.text
 
 
 # Edition 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hub.services.commands.recordings import RecordingSubject
+from hub.services.jobs.jobs import decoded
 from hub.store.jobs.jobs import ItemState, Job, JobKind, JobState
 from web import language
 from web.language import N_, gettext
@@ -18,6 +20,7 @@ KINDS: dict[JobKind, str] = {
     "settings": N_("Settings for many cameras"),
     "restart": N_("Restart of many cameras"),
     "osd-name": N_("Names in the pictures of many cameras"),
+    "recording": N_("Recording from a camera"),
 }
 STATES: dict[JobState, str] = {
     "running": N_("Running"),
@@ -81,8 +84,12 @@ class JobRow(Struct, frozen=True, kw_only=True):
 
 
 def job_url(job: Job) -> str:
-    """The page of a job; a search has its own."""
-    return f"/search/photo/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
+    """The page of a job; a search and a recording have their own."""
+    if job.kind == "search":
+        return f"/search/photo/{job.id}"
+    if job.kind == "recording" and (subject := decoded(job.subject, RecordingSubject)):
+        return f"/cameras/{subject.did}/recordings/play/{job.id}"
+    return f"/jobs/{job.id}"
 
 
 def job_row(job: Job) -> JobRow:

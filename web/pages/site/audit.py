@@ -148,6 +148,7 @@ ACTIONS = {
     "person.numbers": N_("Viewed full personal numbers of"),
     "person.import": N_("Imported people:"),
     "person.export": N_("Exported the people of the register:"),
+    "device.read-recording": N_("Fetched a recording from the camera"),
     "person.search": N_("Searched cameras by a photo:"),
     "job.cancel": N_("Cancelled the job"),
     "person.retry": N_("Retried people that cameras refused:"),

@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import DeviceRefused, NoSuchPath
 from hub.services import Services
+from hub.services.commands.recordings import MAX_RECORDING_BYTES, RecordingSubject
 from hub.wire.commands.answers import RecordDays, Recording
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.dialect import RECORD_LIST
@@ -24,6 +26,7 @@ from web.pages.camera.layout import get_camera
 from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.recordings.calendar import make_month, month_text, months_around
 from web.pages.camera.recordings.format_card import can_format
+from web.pages.camera.recordings.play_sign import own_page, play_value
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
 from web.pages.times import now_here, valid_day
@@ -47,7 +50,8 @@ class RecordingRow(Struct, frozen=True):
     """A recording as text. Invalid times in `start` and `end` are shown as the camera sent them.
 
     `at` and `length` are in minutes of the day, for the timeline; `at` is None if unknown. `kind`:
-    why it was made, "" if the camera does not say so.
+    why it was made, "" if the camera does not say so. `play`: what the play sign sends, "" if there
+    is none.
     """
 
     start: str
@@ -59,6 +63,8 @@ class RecordingRow(Struct, frozen=True):
     length: float
     kind: str = ""
     is_alarm: bool = False
+    seconds: int = 0
+    play: str = ""
 
 
 @blueprint.get("", role="viewer")
@@ -103,11 +109,22 @@ async def day(did: int, day: str) -> Response:
     }
     param = check_fields(RECORD_LIST, fields)
 
+    recordings = hub.cameras.recordings
+    gives = recordings.gives_recordings(device.did)
+    may_play = gives and auth.reaches(auth.user(), "guard")
+
+    def make_row(recording: Recording) -> RecordingRow:
+        row = _make_row(recording, at)
+        if not (may_play and row.path and recordings.may_be_read(device.did, row.seconds)):
+            return row
+        subject = RecordingSubject(device.did, row.path, str(at), row.start, row.seconds)
+        return replace(row, play=play_value(subject))
+
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         return stream_list(
             renderer,
             lambda: hub.cameras.commands.recordings(device.did, param, left=position.left),
-            each(lambda row: _make_row(row, at)),
+            each(make_row),
             "camera/recordings/_day.html",
             "camera/recordings/_day_end.html",
             query={"around": around} if around else {},
@@ -126,6 +143,10 @@ async def day(did: int, day: str) -> Response:
         before=at - timedelta(days=1),
         after=at + timedelta(days=1) if at < today else "",
         zone_name=str(zone),
+        most=f"{MAX_RECORDING_BYTES // 10**6} MB",
+        gives=gives,
+        own_page=own_page(device),
+        may_play=may_play,
         around=around,
         is_first=position.page is None,
     )
@@ -196,6 +217,7 @@ def _make_row(recording: Recording, day: date) -> RecordingRow:
         length=last - first,
         kind=gettext(_KINDS[recording.type]) if recording.type in _KINDS else "",
         is_alarm=recording.type == "alarm",
+        seconds=max(0, int(seconds)),
     )
 
 
