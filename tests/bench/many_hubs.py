@@ -57,7 +57,7 @@ class Hub:
         self._plan = RetryPlan(waits=(0.5,), spread_seconds=spread)
         self._sender = NatsSender(options, TargetSecrets(), messages, time.time, plan=self._plan)
         self._chance = random.Random(number)
-        self._most = most
+        self._least, self._most = 1, most
         self._sent = 0
         self.failures = 0
 
@@ -80,7 +80,7 @@ class Hub:
 
     async def _send(self, count: int, retries: Retries) -> None:
         while self._sent < count:
-            size = min(self._chance.randint(1, self._most), count - self._sent)
+            size = min(self._chance.randint(self._least, self._most), count - self._sent)
             items = [RecordItem(_record(self._sent + 1 + place), False) for place in range(size)]
             try:
                 await self._sender.send(items)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import trio
@@ -186,11 +187,19 @@ class Forwarder:
             broken.append(await self._sender.wait_broken())
 
         async with trio.open_nursery() as nursery:
-            for wait in (records.next, self._wakeup.wait, watch):
+            for wait in (partial(self._gather, records), self._wakeup.wait, watch):
                 nursery.start_soon(_until, wait, nursery.cancel_scope)
         if broken:
             await self._wait(broken[0], self._retries.next_wait())
             await self._find_position()
+
+    async def _gather(self, records: Subscription[Record]) -> None:
+        """Return when there are records to send: as many as go at once, or as came in a while."""
+        await records.next()
+        with trio.move_on_after(self._sender.gather_seconds):
+            while self.behind < self._sender.batch:
+                records.catch_up()
+                await records.next()
 
     async def _tell_erasures(self) -> None:
         """Tell of what was erased. Whatever is read from the log after this is without it."""

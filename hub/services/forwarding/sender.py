@@ -136,6 +136,8 @@ class StateTeller(Protocol):
 class Connectionless:
     """What a sender answers that keeps no connection, and whose other side is not asked."""
 
+    gather_seconds = 0.0
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         yield
@@ -157,6 +159,11 @@ class Sender(Protocol):
     @property
     def batch(self) -> int:
         """The most items that `send` takes at a time."""
+        ...
+
+    @property
+    def gather_seconds(self) -> float:
+        """How long the first record may wait for others, of which many cost as little as one."""
         ...
 
     @property

@@ -64,6 +64,7 @@ class MqttSender:
     """Publishes to one broker, through one connection at a time."""
 
     batch = _BATCH
+    gather_seconds = 0.0
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
 #: What a slow line brings through before the acknowledgement is given up.
 _MIN_BATCH_BYTES = 256 * 1024
+#: So long a record waits for others. A batch costs the servers as much as a record alone.
+GATHER_SECONDS = 1.0
 _KEPT_DELIVERIES = 100
 #: So often a hub without records shows that it is there.
 _SIGN_SECONDS = 600
@@ -107,6 +109,10 @@ class NatsSender:
         self.about: Reason | None = None
         #: The last attempts, the newest last.
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
+
+    @property
+    def gather_seconds(self) -> float:
+        return GATHER_SECONDS if self._has_batches else 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from hub.services.audit import COMMAND_LINE
+from hub.services.forwarding.nats import sender
 from hub.services.forwarding.targets import TargetChange
 from hub.store.targets.target import Selection
 from hub.wire.pictures import Picture
@@ -350,8 +351,9 @@ def large_face(size: int) -> CheckedUpload:
 
 @can_be_stopped
 async def test_a_batch_that_does_not_get_through_is_tried_in_halves(
-    new_forwarding: NatsForwarding,
+    new_forwarding: NatsForwarding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "GATHER_SECONDS", 0.0)
     forwarding = new_forwarding
     selection = Selection(pictures="all", alarms=False)
     id = (await forwarding.add(selection=selection)).target.id
