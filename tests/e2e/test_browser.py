@@ -478,7 +478,7 @@ def test_the_pages_work_without_javascript(staffed_hub: HubProcess, browser: Bro
     browser.fill("sn", "Y3CA9PGDTKM7R1C")
     browser.fill("code", "12345678")
     browser.fill("name", "Gate")
-    browser.click("main .button-main")
+    browser.click('[action="/cameras/add"] .button-main')
     browser.wait_until(
         lambda: browser.find("h1").text == "Gate", "the new camera's page does not open"
     )

@@ -120,9 +120,9 @@ def test_an_installer_on_a_phone_connects_cameras_and_replaces_one(
         installer.click(f'{second} [formaction="/cameras/ignored"]')
         browser.wait_for_text("1 camera is ignored")
         assert browser.find_all(second) == []
-        installer.click('a[href="/cameras/ignored"]')
-        installer.click("main .button-small")
-        browser.wait_for_text("No camera is ignored.")
+        installer.click('a[href="/cameras/connect#ignored"]')
+        installer.click("#ignored .button-small")
+        browser.wait_for_text("The camera is shown again")
         installer.assert_fits()
 
         # It takes the place of the first one, which is chosen by its name.

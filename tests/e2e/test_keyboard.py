@@ -101,6 +101,6 @@ def test_typing_the_password_of_a_new_user_chooses_it(
     filled_site: FilledSite, browser: Browser
 ) -> None:
     browser.sign_in(filled_site.hub, ADMIN)
-    browser.open(f"{filled_site.hub.url}/site/users/add")
+    browser.open(f"{filled_site.hub.url}/site/users#add")
     browser.find('[name="password"]').send_keys("a short sentence")
     assert browser.find('[name="way"][value="password"]').is_selected()

@@ -47,7 +47,6 @@ POST /wall/start/{token}
 _SIGNED_IN = """
 GET /
 GET /account
-GET /account/second-factor
 POST /account/second-factor/begin
 POST /account/second-factor/confirm
 POST /account/second-factor/remove

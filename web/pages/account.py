@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised, TooManyRequests
-from hub.services.access.second_factor import CodeNeeded
+from hub.services.access.second_factor import RECOVERY_CODES, CodeNeeded
 from hub.services.access.sessions import SignedIn, hash_token
 from hub.services.access.setup_links import setup_command
 from hub.services.access.sign_in import TicketEnded
@@ -14,7 +14,7 @@ from hub.services.access.validation import MAX_SENT_NAME
 from hub.store.tables.users import User
 from web import auth, language
 from web.language import LANGUAGES, gettext, ngettext
-from web.pages.faults import Forbidden
+from web.pages.faults import NO_FAULT, Fault, Forbidden
 from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
 
 blueprint = Blueprint("account", __name__)
@@ -120,7 +120,7 @@ def _later(error: TooManyRequests, response: Response) -> Response:
 
 async def _signed_in(signed_in: SignedIn, next_path: str) -> Response:
     if auth.services().access.second_factors.is_missing(signed_in.user):
-        next_path = "/account/second-factor"
+        next_path = "/account#second-factor"
     # The session that this browser had before is of no use to anybody else.
     if earlier := auth.session_token():
         await auth.services().access.sessions.sign_out(earlier)
@@ -139,7 +139,7 @@ async def sign_out() -> Response:
 
 @blueprint.get("/account", role="signed-in")
 async def account() -> Response:
-    return await _account_page(auth.user())
+    return await account_page(auth.user())
 
 
 class SessionRow(Struct, frozen=True):
@@ -169,14 +169,25 @@ def _session_rows(me: User) -> list[SessionRow]:
     ]
 
 
-async def _account_page(me: User, fault: str = "", status: int = 200) -> Response:
+async def account_page(
+    me: User, fault: str = "", status: int = 200, factor_fault: Fault = NO_FAULT, **factor: object
+) -> Response:
+    """The page; `factor`: what of setting up a second factor is shown once."""
+    hub = auth.services()
+    factors, now = hub.access.second_factors, hub.core.clock.reading().likely
     return await page(
         "account/account.html",
         status=status,
         fault=fault,
         sessions=_session_rows(me),
         is_screen=_is_screen(),
-        has_factor=auth.services().access.second_factors.is_on(me.name),
+        has_factor=factors.is_on(me.name),
+        needs_factor=factors.is_missing(hub.access.users.get(me.name)),
+        left=factors.recovery_left(me.name),
+        most=RECOVERY_CODES,
+        clock=language.current().time(now, language.zone()),
+        factor_fault=factor_fault,
+        **factor,
     )
 
 
@@ -209,9 +220,9 @@ async def change_password() -> Response:
             if error.field == "old"
             else gettext("The new password is too short. Use at least 8 characters.")
         )
-        return await _account_page(me, fault, 400)
+        return await account_page(me, fault, 400)
     except TooManyRequests:
-        return await _account_page(
+        return await account_page(
             me, gettext("Too many attempts. Wait a minute, then try again."), 429
         )
     return redirect_to("/account?done=password")

@@ -9,10 +9,9 @@ from markupsafe import Markup
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.services.access.second_factor import RECOVERY_CODES
-from web import auth, language
+from web import auth
 from web.language import gettext
-from web.pages.account import refuse_screens
+from web.pages.account import account_page, refuse_screens
 from web.pages.faults import NO_FAULT, Fault
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
@@ -20,27 +19,15 @@ from web.pages.own_password import asked
 blueprint = Blueprint("second_factor", __name__, url_prefix="/account/second-factor")
 
 
-@blueprint.get("", role="signed-in")
-async def show() -> Response:
-    refuse_screens()
-    return await _page()
-
-
 async def _page(fault: Fault = NO_FAULT, *, secret: str = "", is_begun: bool = False) -> Response:
-    hub, me = auth.services(), auth.user().name
-    factors, now = hub.access.second_factors, hub.core.clock.reading().likely
-    return await page(
-        "account/second_factor.html",
+    me, factors = auth.user(), auth.services().access.second_factors
+    return await account_page(
+        me,
         status=fault.status,
-        fault=fault,
-        is_on=factors.is_on(me),
-        is_missing=factors.is_missing(hub.access.users.get(me)),
-        left=factors.recovery_left(me),
-        most=RECOVERY_CODES,
+        factor_fault=fault,
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        picture=_picture(factors.uri(me, secret)) if secret else "",
+        picture=_picture(factors.uri(me.name, secret)) if secret else "",
         is_begun=is_begun or bool(secret),
-        clock=language.current().time(now, language.zone()),
     )
 
 
@@ -76,7 +63,7 @@ async def confirm() -> Response:
     except BadParameter:
         return await _page(Fault("code", gettext("The code is wrong.")), is_begun=True)
     except NoSuchResource:
-        return redirect_to("/account/second-factor")
+        return redirect_to("/account#second-factor")
     return await page("account/recovery_codes.html", codes=codes)
 
 

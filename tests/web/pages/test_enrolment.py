@@ -245,7 +245,7 @@ async def test_an_import_tells_which_codes_cannot_be_right(admin: Visitor) -> No
     await admin.hub.set_site_key()
     for sn in ("SN1", "SN2"):
         admin.hub.pend(sn)
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await admin.send_file("/cameras/import", "file", "c.csv", b"sn,code\nSN1,WRONG123\n")
     assert "Security code of SN1: it does not match" in admin.text
     text = f"sn,code\nSN1,{CODE}\nSN2,{CODE}\nSN9,WHATEVER\n".encode()
@@ -374,11 +374,11 @@ async def test_an_ignored_camera_is_not_listed_until_it_is_shown_again(admin: Vi
     assert 'data-key="SN1"' not in admin.text
     assert 'data-key="SN2"' in admin.text
     assert "1 camera is ignored" in admin.text
-    await admin.get("/cameras/ignored")
+    await admin.get("/cameras/connect")
     assert "SN1" in admin.text
     assert "last attempt" in admin.text
     await admin.send("/cameras/ignored/remove", sn="SN1")
-    assert admin.goes_to == "/cameras/ignored?done=attempt-shown"
+    assert admin.goes_to == "/cameras/connect?done=attempt-shown#ignored"
     await admin.get("/cameras")
     assert 'data-key="SN1"' in admin.text
     assert await hub.audited() == [
@@ -556,7 +556,7 @@ async def send_text(admin: FileSender, path: str, text: str) -> None:
 
 
 async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, "/cameras/import", CSV)
     assert "2 cameras will be added" in admin.text
     for words in ("North", "&lt;East&gt;", "77", "assigned automatically", "no site key is set"):
@@ -571,7 +571,7 @@ async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> 
 async def test_an_import_says_that_files_are_named_on_the_command_line_only(
     admin: Visitor,
 ) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, "/cameras/import", f"sn,code,key\nSN1,{CODE},key.pem\n")
     assert admin.response.status_code == 400
     assert "A file name works only on the command line." in admin.text
@@ -580,7 +580,7 @@ async def test_an_import_says_that_files_are_named_on_the_command_line_only(
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
 async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, path: str) -> None:
     await admin.hub.connect()
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,x\n")
     assert admin.response.status_code == 400
     for words in (
@@ -603,7 +603,7 @@ async def test_a_did_that_was_just_taken_is_explained(
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
     monkeypatch.setattr(admin.hub.services.cameras.devices, "import_csv", import_csv)
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, "/cameras/import/add", CSV)
     assert admin.response.status_code == 400
     assert "There is already a camera with this device ID." in admin.text
@@ -615,7 +615,7 @@ async def test_a_csv_file_of_two_thousand_cameras_is_added(
 ) -> None:
     rows = [f"Y3CA{n:011},AB12CD34,Camera {n} in the northern hall" for n in range(1, 2001)]
     text = "\r\n".join(["sn,code,name", *rows])
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     if as_file:
         await admin.send_file("/cameras/import", "file", "cameras.csv", text.encode("utf-8-sig"))
     else:
@@ -628,14 +628,14 @@ async def test_a_csv_file_of_two_thousand_cameras_is_added(
 
 async def test_a_bad_line_far_down_is_listed(admin: FileSender) -> None:
     rows = [f"SN{n},1" for n in range(5000)] + ["SN7,1"]
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
     assert '<th scope="row" data-label="Row">5002</th>' in admin.text
     assert "Same as in row 9: Serial number." in admin.text
 
 
 async def test_a_csv_file_that_is_too_large_is_refused_on_its_page(admin: FileSender) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await admin.send_file("/cameras/import", "file", "huge.csv", bytes(6 << 20))
     assert admin.response.status_code == 400
     assert "The file is too large. The limit is 4 MB." in admin.text
@@ -651,7 +651,7 @@ async def small_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSit
 
 async def test_a_csv_file_is_limited_like_any_body(small_hub: PageSite) -> None:
     admin = await FileSender.signed_in(small_hub)
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     assert (
         f'data-most="{1 << 20}" data-too-large="The file is too large. The limit is 1 MB."'
         in admin.text
@@ -661,7 +661,7 @@ async def test_a_csv_file_is_limited_like_any_body(small_hub: PageSite) -> None:
 
 
 async def test_a_file_that_is_not_text_is_refused(admin: FileSender) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await admin.send_file("/cameras/import", "file", "cameras.xls", b"\xd0\xcf\x11\xe0")
     assert "save it as “CSV UTF-8”" in admin.text
 
@@ -669,7 +669,7 @@ async def test_a_file_that_is_not_text_is_refused(admin: FileSender) -> None:
 async def test_a_form_with_a_file_authenticates_its_user_once(
     admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     sessions, calls = admin.hub.services.access.sessions, 0
     user_of = sessions.user_of
 
@@ -684,7 +684,7 @@ async def test_a_form_with_a_file_authenticates_its_user_once(
 
 
 async def test_columns_that_are_missing_or_not_known_are_named(admin: FileSender) -> None:
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await send_text(admin, "/cameras/import", "")
     assert "The column “Serial number” is missing" in admin.text
     await send_text(admin, "/cameras/import", "sn,安全码,颜色\nA,1,红\n")
@@ -693,7 +693,7 @@ async def test_columns_that_are_missing_or_not_known_are_named(admin: FileSender
 
 async def test_a_table_of_a_chinese_spreadsheet_is_read(admin: FileSender) -> None:
     table = "序列号;安全码;摄像机名称\r\nA;1;大门\r\n".encode("gb18030")
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await admin.send_file("/cameras/import", "file", "cameras.csv", table)
     assert "1 camera will be added" in admin.text
     assert ">大门</td>" in admin.text

@@ -142,7 +142,7 @@ async def test_tables_of_an_import_are_cut(
 ) -> None:
     await admin.get("/people/import")
     await admin.send_file("/people/import", "table", "people.csv", TABLE.encode())
-    await admin.get("/cameras/import")
+    await admin.get("/cameras/add")
     await admin.send_file("/cameras/import", "table", "cameras.csv", TABLE.encode())
 
 

@@ -23,7 +23,7 @@ def code_of(hub: PageSite, secret: str) -> str:
 
 async def set_up(hub: PageSite, visitor: Visitor) -> tuple[str, list[str]]:
     """Set it up; return the secret and the recovery codes."""
-    await visitor.get(PAGE)
+    await visitor.get("/account")
     await visitor.send(f"{PAGE}/begin", own_password=PASSWORD)
     assert "<svg" in visitor.text
     (shown,) = re.findall("<code>([A-Z2-7 ]+)</code>", visitor.text)
@@ -88,12 +88,12 @@ async def test_a_wrong_password_does_not_tell_who_has_it(
 async def test_setting_it_up_and_removing_it_need_the_password(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(PAGE)
+    await admin.get("/account")
     await admin.send(f"{PAGE}/begin", own_password="wrong password")
     assert "Your password is wrong." in admin.text
     assert "<code>" not in admin.text
     await set_up(hub, admin)
-    await admin.get(PAGE)
+    await admin.get("/account")
     assert "10 of 10 recovery codes are left." in admin.text
     await admin.send(f"{PAGE}/remove", own_password="")
     assert hub.services.access.second_factors.is_on("admin")
@@ -103,7 +103,7 @@ async def test_setting_it_up_and_removing_it_need_the_password(
 
 
 async def test_a_wrong_first_code_turns_nothing_on(hub: PageSite, admin: Photographer) -> None:
-    await admin.get(PAGE)
+    await admin.get("/account")
     await admin.send(f"{PAGE}/begin", own_password=PASSWORD)
     await admin.send(f"{PAGE}/confirm", code="000000")
     assert admin.response.status_code == 400
@@ -139,7 +139,7 @@ async def test_an_administrator_takes_it_away_with_the_password(
     # One's own is removed at the account, with the password.
     await set_up(hub, admin)
     await admin.send("/site/users/second-factor", name="admin")
-    assert admin.goes_to == PAGE
+    assert admin.goes_to == "/account#second-factor"
     assert hub.services.access.second_factors.is_on("admin")
 
 
@@ -151,8 +151,8 @@ async def test_the_site_demands_it_of_administrators(hub: PageSite, admin: Photo
     visitor = Visitor(hub)
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="admin", password=PASSWORD, next="/site")
-    assert visitor.goes_to == PAGE
-    await visitor.get(PAGE)
+    assert visitor.goes_to == "/account#second-factor"
+    await visitor.get("/account")
     assert "requires a second factor of administrators" in html.unescape(visitor.text)
     await set_up(hub, visitor)
     await visitor.get("/site/users")

@@ -12,6 +12,7 @@ from web import auth
 from web.forms.key_field import read_key
 from web.language import N_, gettext
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
+from web.pages.cameras.ignore import ignored_rows
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
 from web.pages.faults import Fault, NotHere
 from web.pages.labels import describe_field_error
@@ -112,6 +113,7 @@ async def connect_page(
         pending=pending_list(back, refused),
         accepted=accepted_note(),
         arrivals=find_arrivals(),
+        ignored=ignored_rows(),
         first=back.endswith("first=1"),
     )
 

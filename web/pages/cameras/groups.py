@@ -35,16 +35,7 @@ class GroupRow(Struct, frozen=True):
 
 @blueprint.get("", role="guard")
 async def groups() -> Response:
-    return await page(
-        "cameras/groups.html",
-        rows=[await _row(group) for group in auth.services().people.groups.list()],
-        has_cameras=auth.services().cameras.devices.overview.count > 0,
-    )
-
-
-@blueprint.get("/add", role="admin")
-async def show_add() -> Response:
-    return await _form_page(None, "", ())
+    return await _groups_page(None, "", ())
 
 
 @blueprint.post("/add", role="admin")
@@ -53,14 +44,14 @@ async def add() -> Response:
     try:
         await auth.services().people.groups.add(name, dids, by=auth.actor())
     except BadParameter as error:
-        return await _form_page(None, name, dids, error)
+        return await _groups_page(None, name, dids, error)
     return redirect_to("/cameras/groups?done=group-added")
 
 
 @blueprint.get("/<int:id>", role="admin")
 async def show_edit(id: int) -> Response:
     group = auth.services().people.groups.get(id)
-    return await _form_page(group, group.name, group.dids)
+    return await _groups_page(group, group.name, group.dids)
 
 
 @blueprint.post("/<int:id>", role="admin")
@@ -70,7 +61,7 @@ async def edit(id: int) -> Response:
     try:
         await hub.people.groups.change(id, name=name, dids=dids, by=auth.actor())
     except BadParameter as error:
-        return await _form_page(group, name, dids, error)
+        return await _groups_page(group, name, dids, error)
     return redirect_to("/cameras/groups?done=changed")
 
 
@@ -111,15 +102,17 @@ def camera_choices(chosen: Sequence[str]) -> list[GroupCamera]:
     return sorted(choices, key=lambda one: one.name.casefold())
 
 
-async def _form_page(
+async def _groups_page(
     group: CameraGroup | None,
     name: str,
     dids: Sequence[str],
     error: BadParameter | None = None,
 ) -> Response:
+    """The groups, with the form of `group`; None: of a new one."""
     return await page(
-        "cameras/group.html",
+        "cameras/groups.html",
         status=error.status if error else 200,
+        rows=[await _row(one) for one in auth.services().people.groups.list()],
         group=group,
         name=name,
         cameras=camera_choices(dids),

@@ -9,7 +9,7 @@ from hub.errors import BadParameter, NoSuchResource
 from hub.live.pending_devices import PendingDevice
 from web import auth
 from web.pages.cameras.pending_list import page_url, read_back
-from web.pages.layout import page, redirect_to
+from web.pages.layout import redirect_to
 
 blueprint = Blueprint("ignore", __name__, url_prefix="/cameras/ignored")
 
@@ -21,13 +21,9 @@ class IgnoredRow(Struct, frozen=True):
     waiting: PendingDevice | None
 
 
-@blueprint.get("", role="admin")
-async def show() -> Response:
+def ignored_rows() -> list[IgnoredRow]:
     enrolment = auth.services().cameras.enrolment
-    return await page(
-        "cameras/ignored.html",
-        rows=[IgnoredRow(sn, enrolment.last_attempt(sn)) for sn in enrolment.ignored.sns()],
-    )
+    return [IgnoredRow(sn, enrolment.last_attempt(sn)) for sn in enrolment.ignored.sns()]
 
 
 @blueprint.post("", role="admin")
@@ -50,6 +46,6 @@ async def stop_ignoring() -> Response:
     try:
         await hub.cameras.enrolment.ignored.remove(sn)
     except NoSuchResource:
-        return redirect_to("/cameras/ignored")
+        return redirect_to("/cameras/connect")
     await hub.core.audit.add(auth.actor(), "device.show-attempts", sn)
-    return redirect_to("/cameras/ignored?done=attempt-shown")
+    return redirect_to("/cameras/connect?done=attempt-shown#ignored")

@@ -25,8 +25,6 @@ from web.pages.site.sections import make_section, sections_page
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
 
-#: Hosts under which only this computer can open a link.
-
 
 class UserRow(Struct, frozen=True):
     """A user as the list shows it. `used`: when the user was last active; "" if not signed in."""
@@ -51,6 +49,11 @@ class LinkRow(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def users() -> Response:
+    return await _users_page({"role": "guard", "way": "link"})
+
+
+async def _users_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
+    """All users, with what was entered for a new one."""
     me = auth.user()
     hub = auth.services()
     listed = await make_section(
@@ -67,8 +70,14 @@ async def users() -> Response:
             )
             for link in hub.access.setup_links.for_users()
         ],
+        values=values,
+        field=fault.field,
+        fault=fault.sentence,
+        roles=_role_choices(),
     )
-    return await sections_page(listed, await screens.section(), title=gettext("Users and screens"))
+    return await sections_page(
+        listed, await screens.section(), title=gettext("Users and screens"), status=fault.status
+    )
 
 
 def _row(user: User, me: User) -> UserRow:
@@ -94,22 +103,6 @@ def _url_of(name: str, **more: str) -> str:
     return make_url("/site/users/user", name=name, **more)
 
 
-@blueprint.get("/add", role="admin")
-async def show_add() -> Response:
-    return await _add_page({"role": "guard", "way": "link"})
-
-
-async def _add_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
-    return await page(
-        "site/user_add.html",
-        status=fault.status,
-        values=values,
-        field=fault.field,
-        fault=fault.sentence,
-        roles=_role_choices(),
-    )
-
-
 def _role_choices() -> list[tuple[str, str, str]]:
     """Each role: its code, its name, and what it may do."""
     may = {
@@ -126,14 +119,14 @@ async def _entered() -> dict[str, str]:
     return {name: form.get(name, "").strip() for name in ("name", "role", "way")}
 
 
-@blueprint.post("/add", role="admin", password=asked(_add_page, _entered))
+@blueprint.post("/add", role="admin", password=asked(_users_page, _entered))
 async def add() -> Response:
     """Add a user with a password, or show a link by which the user chooses one."""
     form, values, hub = await request.form, await _entered(), auth.services()
     password = form.get("password", "")
     if password and values["way"] != "password":
         sentence = gettext("Choose “Set it now” for this password, or leave it empty.")
-        return await _add_page(values, Fault("password", sentence))
+        return await _users_page(values, Fault("password", sentence))
     try:
         if values["way"] == "password":
             await hub.access.users.add(values["name"], values["role"], password, by=auth.actor())
@@ -142,7 +135,7 @@ async def add() -> Response:
             values["name"], values["role"], by=auth.actor()
         )
     except BadParameter as error:
-        return await _add_page(values, Fault(error.field, describe_account_error(error)))
+        return await _users_page(values, Fault(error.field, describe_account_error(error)))
     role_name = ROLES[values["role"]]
     return await page(
         "site/user_link.html",
@@ -286,7 +279,7 @@ async def remove_second_factor() -> Response:
     """Take it away from another user. One's own is on the page of the account."""
     user = _get((await request.form).get("name", ""))
     if user.name == auth.user().name:
-        return redirect_to("/account/second-factor")
+        return redirect_to("/account#second-factor")
     await auth.services().access.second_factors.remove(user.name, by=auth.actor())
     return redirect_to(_url_of(user.name, done="factor-off"))
 

@@ -33,7 +33,7 @@ async def test_users_are_listed_with_role_access_and_last_activity(
 
 
 async def test_a_user_is_added_with_a_password(hub: PageSite, admin: Photographer) -> None:
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     await admin.send(
         f"{USERS}/add",
         name="bob",
@@ -50,7 +50,7 @@ async def test_a_user_is_added_with_a_password(hub: PageSite, admin: Photographe
 async def test_a_user_is_added_by_a_link_that_works_once(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     await admin.send(f"{USERS}/add", name="bob", role="guard", way="link", own_password=PASSWORD)
     link = re.search(r'<code id="link">http://[^/]+(/setup/[\w-]+)</code>', admin.text)
     assert link
@@ -89,7 +89,7 @@ async def test_a_link_is_withdrawn(hub: PageSite, admin: Photographer) -> None:
 async def test_a_typed_password_is_not_dropped_for_a_link(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     form = {"name": "bob", "role": "guard", "way": "link", "own_password": PASSWORD}
     await admin.send(f"{USERS}/add", **form, password="typed here 1")
     assert admin.response.status_code == 400
@@ -109,7 +109,7 @@ async def test_a_typed_password_is_not_dropped_for_a_link(
 async def test_an_invalid_field_is_explained_and_nothing_is_added(
     hub: PageSite, admin: Photographer, fields: dict[str, str], fault: str
 ) -> None:
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     form = {"name": "bob", "role": "guard", "way": "link", "own_password": PASSWORD} | fields
     await admin.send(f"{USERS}/add", **form)
     assert admin.response.status_code == 400
@@ -168,7 +168,7 @@ async def test_a_stolen_session_lets_nobody_in(
     """What gives somebody access needs the administrator's own password."""
     await hub.services.access.users.set_enabled("viewer", False, by=COMMAND_LINE)
     before = hub.services.access.users.all()
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     await admin.send(f"{USERS}/{path}", **fields, **wrong)
     assert admin.response.status_code == 400
     assert "Your password is wrong." in admin.text
@@ -180,7 +180,7 @@ async def test_a_stolen_session_lets_nobody_in(
 async def test_ones_own_password_cannot_be_guessed_with_a_stolen_session(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await admin.get(f"{USERS}/add")
+    await admin.get(USERS)
     form = {"name": "eve", "role": "admin", "way": "link"}
     for _ in range(5):
         await admin.send(f"{USERS}/add", **form, own_password="a guess")

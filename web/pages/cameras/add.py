@@ -1,11 +1,11 @@
-"""Import cameras from CSV, with a preview, and export them."""
+"""Add cameras in advance: one, or those of a CSV table after a preview; and export them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooManyRequests
 from hub.services.devices.csv_import import (
@@ -16,15 +16,17 @@ from hub.services.devices.csv_import import (
     decode_csv,
     write_template,
 )
+from hub.store.tables.devices import NewDevice
 from hub.wire.code_tables import Language
 from web import auth, language
 from web.forms.file_forms import read_file_form
+from web.forms.key_field import read_key
 from web.language import gettext
 from web.pages.labels import describe_field_error, describe_row_fault
 from web.pages.layout import page, redirect_to
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 
-blueprint = Blueprint("csv_import", __name__, url_prefix="/cameras")
+blueprint = Blueprint("add_cameras", __name__, url_prefix="/cameras")
 
 #: The form of a preview has the text in a field; browsers send its line ends as two characters.
 _MAX_FORM_BYTES = MAX_CSV_BYTES + (1 << 20)
@@ -42,9 +44,31 @@ class RejectedRow(Struct, frozen=True):
     text: str
 
 
-@blueprint.get("/import", role="admin")
-async def show_import() -> Response:
-    return await _import_page()
+@blueprint.get("/add", role="admin")
+async def show() -> Response:
+    return await _add_page()
+
+
+@blueprint.post("/add", role="admin")
+async def add_one() -> Response:
+    form = await request.form
+    values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name")}
+    values["key"] = await read_key()
+    hub = auth.services()
+    try:
+        device = await hub.cameras.devices.add(
+            NewDevice(
+                sn=values["sn"],
+                code=values["code"],
+                did=values["did"] or None,
+                name=values["name"],
+                key=values["key"] or None,
+            )
+        )
+        await hub.core.audit.add(auth.actor(), "device.add", device.did)
+    except BadParameter as error:
+        return await _add_page(values=values, one_fault=describe_field_error(error))
+    return redirect_to(f"/cameras/{device.did}?done=added")
 
 
 @blueprint.post("/import", role="admin", check="file")
@@ -54,7 +78,7 @@ async def preview() -> Response:
     try:
         form = await read_file_form("file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
-        return await _import_page(fault=describe_form_error(error, _max_file_mb()))
+        return await _add_page(fault=describe_form_error(error, _max_file_mb()))
     text = form.fields.get("text", "")
     try:
         if form.file:
@@ -65,8 +89,8 @@ async def preview() -> Response:
     except TooManyRequests:
         doubtful = []
     except BadCsv as error:
-        return await _import_page(text=text, faults=error.faults)
-    return await _import_page(text=text, table=table, doubtful=doubtful)
+        return await _add_page(text=text, faults=error.faults)
+    return await _add_page(text=text, table=table, doubtful=doubtful)
 
 
 @blueprint.post("/import/add", role="admin", check="file")
@@ -76,7 +100,7 @@ async def add() -> Response:
     try:
         form = await read_file_form("file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
-        return await _import_page(fault=describe_form_error(error, _max_file_mb()))
+        return await _add_page(fault=describe_form_error(error, _max_file_mb()))
     text = form.fields.get("text", "")
     try:
         table = await hub.cameras.devices.read_csv(text)
@@ -84,9 +108,9 @@ async def add() -> Response:
         dids = [device.did for device in added]
         await hub.core.audit.add_each(auth.actor(), "device.add", dids)
     except BadCsv as error:
-        return await _import_page(text=text, faults=error.faults)
+        return await _add_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera with the same did was added just now.
-        return await _import_page(text=text, fault=describe_field_error(error))
+        return await _add_page(text=text, fault=describe_field_error(error))
     return redirect_to("/cameras?done=imported")
 
 
@@ -109,8 +133,10 @@ async def template() -> Response:
     return response
 
 
-async def _import_page(
+async def _add_page(
     *,
+    values: Mapping[str, str] | None = None,
+    one_fault: str = "",
     text: str = "",
     fault: str = "",
     faults: tuple[RowFault, ...] = (),
@@ -118,8 +144,10 @@ async def _import_page(
     doubtful: Sequence[str] = (),
 ) -> Response:
     return await page(
-        "cameras/csv_import.html",
-        status=400 if fault or faults else 200,
+        "cameras/add.html",
+        status=400 if one_fault or fault or faults else 200,
+        values=values or {},
+        one_fault=one_fault,
         text=text,
         fault=fault,
         bad_rows=[
