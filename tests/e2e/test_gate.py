@@ -93,7 +93,7 @@ def test_a_gate_is_opened_from_a_record_and_an_alarm_and_the_way_leads_back(
     browser.wait_for_text("The camera confirmed it")
     record = _where(browser)
     assert record.startswith("/records/")
-    assert record.endswith(f"?did={did}&done=relay-on")
+    assert record.endswith(f"?did={did}&done=relay-on&of={did}")
     assert web.relay == [Pulse(True, 5)]
     browser.click("[data-close]")
     browser.wait_until(lambda: _where(browser) == live, "not back on Live")

@@ -139,7 +139,7 @@ def test_the_first_results_are_in_the_first_screen(
     guard.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     cookie = {"name": "sitehub_language", "value": language, "path": "/"}
     guard.driver.add_cookie(cookie)
-    for query in ("", "?kind=face", "?when=week&gender=male&gender=female"):
+    for query in ("", "?kind=face", "?when=week&gender=male&gender=female", "?name=a"):
         guard.open(f"{filled_site.hub.url}/search{query}")
         assert guard.find("[data-chart]").is_displayed()
         assert guard.find("#answer .card").location["y"] < 500, query

@@ -101,6 +101,7 @@ POST /people/add
 POST /people/export
 GET /people/import
 POST /people/import
+GET /people/import/template.csv
 GET /people/import/{id}
 POST /people/import/{id}
 GET /people/remove

@@ -60,8 +60,6 @@ DONE = {
     "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
-    "relay-on": N_("The camera confirmed it: the relay was switched on."),
-    "relay-off": N_("The camera confirmed it: the relay was switched off."),
     "relay-saved": N_("The relay was saved. Test it to make sure that the hub can log in."),
     "relay-removed": N_("The relay was removed, and its password was deleted."),
     "target-added": N_("The target was added."),

@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from msgspec import Struct
 from quart import Response, g, render_template, request
 
+from hub.services import Services
 from hub.services.problems import HealthReason
 from hub.store.tables.users import User
 from web import auth, language
 from web.pages.labels import ROLES, done_sentence, health_sentence, health_topics
 from web.pages.navigation import navigation
 from web.pages.shown.alarm_state import AlarmState, alarm_state
+from web.pages.shown.relays import switched_sentence
 
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
@@ -111,7 +113,7 @@ async def shared_values() -> dict[str, object]:
         "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": navigation(me, request.path),
-        "done": done_sentence(request.args.get("done")),
+        "done": _done(hub) if me else done_sentence(request.args.get("done")),
         "notices": _notices(me, alarms.problems) if me else [],
         "alarm_state": alarms,
         # Where the event stream of the page starts.
@@ -128,6 +130,11 @@ async def page(template: str, *, status: int = 200, **values: object) -> Respons
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 
+def _done(hub: Services) -> str:
+    done = request.args.get("done")
+    return done_sentence(done) or switched_sentence(hub, done, request.args.get("of"))
+
+
 def make_url(path: str, **values: str) -> str:
     """The path with these query parameters; empty ones are left out."""
     given = {name: value for name, value in values.items() if value}
@@ -139,11 +146,16 @@ def local_path(wanted: str | None) -> str:
     return wanted if wanted and _LOCAL_PATH.fullmatch(wanted) else "/"
 
 
-def done_url(path: str, done: str) -> str:
-    """The path of a page with the sentence to show there, in place of one that it had."""
+def done_url(path: str, done: str, of: str = "") -> str:
+    """The path of a page with the sentence to show there, in place of one that it had.
+
+    `of`: the did of the camera that the sentence is about.
+    """
     url = urlsplit(path)
-    kept = [pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] != "done"]
-    return url._replace(query=urlencode([*kept, ("done", done)])).geturl()
+    pairs = parse_qsl(url.query, keep_blank_values=True)
+    kept = [pair for pair in pairs if pair[0] not in ("done", "of")]
+    added = [("done", done), ("of", of)] if of else [("done", done)]
+    return url._replace(query=urlencode([*kept, *added])).geturl()
 
 
 def wants_part() -> bool:

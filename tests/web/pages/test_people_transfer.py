@@ -66,6 +66,16 @@ async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Phot
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the rights of the data directory protect them")
+@pytest.mark.parametrize(("language", "first"), [("en", "pid,name,"), ("zh-CN", "人员编号,姓名,")])
+async def test_a_template_can_be_filled_and_imported(
+    hub: PageSite, admin: Photographer, language: str, first: str
+) -> None:
+    await admin.get("/people/import")
+    assert 'href="/people/import/template.csv"' in admin.text
+    await admin.get("/people/import/template.csv", Accept_Language=language)
+    assert admin.text.removeprefix("\ufeff").startswith(first)
+
+
 async def test_nobody_else_may_read_what_waits_to_be_imported(
     hub: PageSite, admin: Photographer
 ) -> None:

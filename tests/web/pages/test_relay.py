@@ -84,11 +84,15 @@ async def test_a_guard_opens_a_door_after_being_asked_which(
     assert "for 5 seconds" in guard.text
     assert web.relay == []
     await guard.send(PAGE, switch="on", next=back_of(guard))
-    assert guard.goes_to == "/cameras/1?done=relay-on"
+    assert guard.goes_to == "/cameras/1?done=relay-on&of=1"
     await guard.get(guard.goes_to)
-    assert "The camera confirmed it" in guard.text
+    assert "The camera confirmed it: Front door was opened." in guard.text
     assert web.relay == [Pulse(True, 5)]
     await guard.send(PAGE, switch="off")
+    await guard.get(guard.goes_to)
+    assert "The camera confirmed it: Front door was switched off." in guard.text
+    await guard.get("/cameras/1?done=relay-on&of=2")
+    assert "The camera confirmed it" not in guard.text
     assert web.relay[1:] == [Pulse(False, 5)]
     assert await hub.audited() == [
         ("user admin", "device.relay_set", "1 Front door"),
@@ -274,7 +278,7 @@ async def test_a_relay_is_offered_where_its_camera_is_seen_and_leads_back_there(
         assert f'class="button" href="{escape(path)}">Cancel<' in guard.text
         assert back_of(guard) == path
         await guard.send(PAGE, switch="off", next=path)
-        assert guard.goes_to == f"{path}{'&' if '?' in path else '?'}done=relay-off"
+        assert guard.goes_to == f"{path}{'&' if '?' in path else '?'}done=relay-off&of=1"
         await guard.get(guard.goes_to)
         assert "The camera confirmed it" in guard.text
         # Whoever opens it again comes back to the same place.
@@ -313,7 +317,7 @@ async def test_a_fault_keeps_the_way_back_and_another_site_is_none(
         assert back_of(admin) == "/"
         web.fault = "none"
         await admin.send(PAGE, switch="off", next=other)
-        assert admin.goes_to == "/?done=relay-off"
+        assert admin.goes_to == "/?done=relay-off&of=1"
 
 
 async def test_live_shows_the_camera_of_the_filter_with_its_picture_and_state(

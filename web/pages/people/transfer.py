@@ -73,6 +73,17 @@ async def preview() -> Response:
     return redirect_to(f"/people/import/{found.id}")
 
 
+@blueprint.get("/import/template.csv", role="people")
+async def template() -> Response:
+    """An empty table: the names of its columns."""
+    names = (column_name(field, language.current().code) for field in FIELDS)
+    # Spreadsheets recognise UTF-8 by the byte order mark.
+    text = "\ufeff" + ",".join(names) + "\r\n"
+    response = Response(text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="people-template.csv"'
+    return response
+
+
 @blueprint.get("/import/<id>", role="people")
 async def show_preview(id: str) -> Response:
     return await _preview_page(id)

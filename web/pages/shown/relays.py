@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.errors import DeviceBusy, HubError, TooManyRequests
+from hub.errors import DeviceBusy, HubError, NoSuchResource, TooManyRequests, existing
 from hub.services import Services
 from hub.services.camera_functions.relays.faults import RelayFault, RelayReason
 from hub.store.tables.device_relays import DeviceRelay
@@ -14,6 +14,14 @@ from web.pages.device_errors import describe_device_error
 #: What each kind of relay is called in settings.
 KINDS = {"door": N_("Opens a door"), "sounder": N_("Sounds a siren")}
 _SWITCH = {"door": N_("Open %(name)s"), "sounder": N_("Sound %(name)s")}
+
+#: What to say afterwards, by the button: see `switched_sentence`.
+SWITCHED = {"on": "relay-on", "off": "relay-off"}
+_SWITCHED = {
+    "door": N_("The camera confirmed it: %(name)s was opened."),
+    "sounder": N_("The camera confirmed it: %(name)s was switched on."),
+    "relay-off": N_("The camera confirmed it: %(name)s was switched off."),
+}
 
 _FAULTS: dict[RelayReason, str] = {
     "moved": N_(
@@ -86,6 +94,18 @@ def relay_link(hub: Services, did: str | None) -> RelayLink | None:
 def switch_text(relay: DeviceRelay) -> str:
     """What switching a relay on does, with its name."""
     return gettext(_SWITCH[relay.kind]) % {"name": relay.name}
+
+
+def switched_sentence(hub: Services, done: str | None, did: str | None) -> str:
+    """What a camera's relay was just switched to, with its name; "" if it was not."""
+    if done not in SWITCHED.values() or did is None:
+        return ""
+    try:
+        relay = existing(hub.cameras.relays.get(did), "relay", did=did)
+    except NoSuchResource:
+        return ""
+    kind = "relay-off" if done == "relay-off" else relay.kind
+    return gettext(_SWITCHED[kind]) % {"name": relay.name}
 
 
 def describe_relay_error(error: HubError) -> str:

@@ -17,11 +17,9 @@ from hub.store.tables.device_relays import DeviceRelay
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.layout import done_url, local_path, redirect_to
-from web.pages.shown.relays import describe_relay_error, switch_text
+from web.pages.shown.relays import SWITCHED, describe_relay_error, switch_text
 
 blueprint = Blueprint("camera_relay", __name__, url_prefix="/cameras/<int:did>/relay")
-
-_DONE = {"on": "relay-on", "off": "relay-off"}
 
 
 @blueprint.get("", role="guard")
@@ -35,14 +33,14 @@ async def switch(did: int) -> Response:
     device, relay = _get(did)
     form = await request.form
     wanted, back = form.get("switch", ""), form.get("next")
-    if wanted not in _DONE:
+    if wanted not in SWITCHED:
         raise BadParameter("one of the buttons of the page", field="switch")
     try:
         await auth.services().cameras.relays.switch(device.did, on=wanted == "on", by=auth.actor())
     except (RelayFault, DeviceOffline, DeviceBusy, TooManyRequests) as error:
         text = describe_relay_error(error)
         return await _relay_page(device, relay, back, fault=text, status=error.status)
-    return redirect_to(done_url(_back_path(device, back), _DONE[wanted]))
+    return redirect_to(done_url(_back_path(device, back), SWITCHED[wanted], device.did))
 
 
 def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
