@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -33,6 +34,7 @@ from hub.services.forwarding.nats.address import (
     is_encrypted,
     partition_of,
 )
+from hub.services.forwarding.nats.codes import id_of
 from hub.services.forwarding.target_file import TargetFile
 
 T = TypeVar("T")
@@ -44,24 +46,66 @@ CENTRAL_USER = "sitehub-central"
 _REMEDY = 'begin with "sitehub central init"'
 
 
-class _Enrolled(Struct, frozen=True, omit_defaults=True):
+class Code(Struct, frozen=True, omit_defaults=True):
+    """A one-time code. `secret`: a digest of it, in hexadecimal digits.
+
+    `key`: the digest of the public key that it was used for; "" before.
+    """
+
+    secret: str
+    ends: datetime
+    key: str = ""
+
+    @property
+    def id(self) -> str:
+        return id_of(bytes.fromhex(self.secret))
+
+
+class Enrolled(Struct, frozen=True, omit_defaults=True):
     """A hub. `password`: "" with a certificate.
 
     `serial`: of its last certificate; the servers know no earlier one. "": it was enrolled by a
-    version whose certificates had none.
+    version whose certificates had none. `code`: what it gets a certificate for; None: it has a
+    file.
     """
 
     name: str
     partition: int
     password: str = ""
     serial: str = ""
+    code: Code | None = None
 
 
 class _Hubs(Struct):
     """What `hubs.json` has. `identity`: how hubs prove who they are."""
 
     identity: Literal["certificate", "password"]
-    hubs: list[_Enrolled]
+    hubs: list[Enrolled]
+
+
+class Editing(Struct, frozen=True):
+    """The folder while nobody else changes it: what is changed of `hubs` is written at the end."""
+
+    hubs: _Hubs
+    central: TargetFile
+
+    def find(self, name: str) -> Enrolled | None:
+        return next((hub for hub in self.hubs.hubs if hub.name == name), None)
+
+    def put(self, hub: Enrolled) -> None:
+        """Add a hub, in place of the one that is called so."""
+        self.hubs.hubs = [*(one for one in self.hubs.hubs if one.name != hub.name), hub]
+
+    def target_of(self, hub: Enrolled) -> TargetFile:
+        """Return the file of a hub, without its identity."""
+        return TargetFile(
+            kind="nats",
+            url=self.central.url,
+            name="central",
+            hub=hub.name,
+            partition=hub.partition,
+            ca=self.central.ca,
+        )
 
 
 def make_folder(folder: Path, url: str, *, with_passwords: bool) -> list[str]:
@@ -92,30 +136,27 @@ def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
 
     A hub that is enrolled again keeps its partition. Raises StartFault, BadParameter.
     """
-    if not re.fullmatch(HUB_NAME, name, re.ASCII) or name == CENTRAL_USER:
-        raise BadParameter("1 to 63 of a to z, 0 to 9 and - are expected", field="name")
-    with _held(folder):
-        hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
-        known = next((one for one in hubs.hubs if one.name == name), None)
+    check_name(name)
+    with editing(folder) as state:
+        known = state.find(name)
         if partition is None:
             partition = partition_of(name) if known is None else known.partition
         elif known is not None and known.partition != checked_partition(partition):
             raise BadParameter(f"{name} is in {known.partition} already", field="partition")
-        hub = TargetFile(
-            kind="nats",
-            url=central.url,
-            name="central",
-            hub=name,
-            partition=checked_partition(partition),
-            ca=central.ca,
-        )
-        has_certificate = hubs.identity == "certificate"
+        has_certificate = state.hubs.identity == "certificate"
         serial = secrets.token_hex(8) if has_certificate else ""
-        hub = _identified(folder, hub, name, with_certificate=has_certificate, serial=serial)
-        hubs.hubs = [one for one in hubs.hubs if one.name != name]
-        hubs.hubs.append(_Enrolled(name, partition, hub.password, serial))
-        _save(folder, hubs, central)
-        return hub
+        hub = Enrolled(name, checked_partition(partition), serial=serial)
+        target = _identified(
+            folder, state.target_of(hub), name, with_certificate=has_certificate, serial=serial
+        )
+        state.put(msgspec.structs.replace(hub, password=target.password))
+    return target
+
+
+def check_name(name: str) -> None:
+    """Raise BadParameter if no hub can be called so."""
+    if not re.fullmatch(HUB_NAME, name, re.ASCII) or name == CENTRAL_USER:
+        raise BadParameter("1 to 63 of a to z, 0 to 9 and - are expected", field="name")
 
 
 def remove(folder: Path, name: str) -> bool:
@@ -123,14 +164,11 @@ def remove(folder: Path, name: str) -> bool:
 
     Returns False if it was neither enrolled nor in `accounts.conf`.
     """
-    with _held(folder):
-        hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
-        left = [one for one in hubs.hubs if one.name != name]
+    with editing(folder) as state:
         had_account = f'"_INBOX.{name}.>"'.encode() in (_contents(folder / ACCOUNTS) or b"")
-        was_enrolled = len(left) < len(hubs.hubs)
-        hubs.hubs = left
-        _save(folder, hubs, central)
-        return was_enrolled or had_account
+        was_enrolled = state.find(name) is not None
+        state.hubs.hubs = [one for one in state.hubs.hubs if one.name != name]
+    return was_enrolled or had_account
 
 
 def reissue(folder: Path, url: str) -> list[str]:
@@ -191,6 +229,15 @@ def _held(folder: Path, *, begin: bool = False) -> Iterator[None]:
         raise StartFault(f"another command is changing {folder}: try again") from error
     except OSError as error:
         raise StartFault(f"{folder} cannot be used: {error.strerror}; {_REMEDY}") from error
+
+
+@contextmanager
+def editing(folder: Path) -> Iterator[Editing]:
+    """Change who may use the servers. Raises StartFault."""
+    with _held(folder):
+        state = Editing(_read(folder / _HUBS, _Hubs), read_central(folder))
+        yield state
+        _save(folder, state.hubs, state.central)
 
 
 def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from hub.central.reader import Servers
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Characters of a list of hubs: 10,000 of the longest names have fewer.
+_MAX_LIST = 1_000_000
 
 _MISSING = (
     "this needs psycopg, which a hub does without: pip install '.[central]' in the sources "
@@ -187,6 +190,105 @@ def enrol(folder: Path, name: str, partition: int | None, out: Path | None, data
             note_enrolled(store.connection, name, hub.partition)
     print_line(f"{path}: {name}, SITEHUB_{hub.partition}")
     print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
+
+
+@central.command("codes")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--list",
+    "file",
+    type=click.File(encoding="utf-8"),
+    help="A file with a name in each line; - is standard input.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 365),
+    default=14,
+    show_default=True,
+    help="How long the codes are valid.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@_database_option
+@_folder_option
+def codes(
+    folder: Path,
+    names: tuple[str, ...],
+    file: TextIO | None,
+    days: int,
+    as_json: bool,
+    database: str,
+) -> None:
+    """Admit hubs, each with a one-time code that is entered on its page in place of a file.
+
+    Copy accounts.conf to the servers, and reload them there, before codes are used. "sitehub
+    central admit" has to run while they are. A hub that has an identity already gets no code; one
+    that has not used its code gets another one in its place.
+    """
+    from hub.central import codes as giving
+    from hub.central import folder as folders
+    from hub.central.hubs import note_enrolled, some, utc_now
+    from hub.cli.output import print_json, print_table
+
+    listed = [*names, *([] if file is None else _lines(file))]
+    if not listed:
+        raise click.UsageError("a NAME or --list is expected")
+    given = giving.give_codes(folder, listed, utc_now() + timedelta(days=days))
+    if left_out := {*listed} - {one.name for one in given}:
+        click.echo(f"{some(left_out)}: enrolled already, so without a code", err=True)
+    if not given:
+        raise StartFault('no code was given: "sitehub central remove" a hub that is to get another')
+    if database:
+        with _open_database(database) as store:
+            for one in given:
+                note_enrolled(store.connection, one.name, one.partition)
+    if as_json:
+        print_json(given)
+    else:
+        print_table(
+            ("HUB", "CODE", "VALID UNTIL (UTC)"),
+            [(one.name, one.code, f"{one.ends:%Y-%m-%d %H:%M}") for one in given],
+        )
+    click.echo(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it", err=True)
+
+
+def _lines(file: TextIO) -> list[str]:
+    """Return what is in the lines of a file. Raises UsageError."""
+    text = file.read(_MAX_LIST + 1)
+    if len(text) > _MAX_LIST:
+        raise click.UsageError(f"--list: at most {_MAX_LIST} characters are expected")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+@central.command("admit")
+@click.option(
+    "--listen",
+    default="0.0.0.0:8461",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where hubs ask.",
+)
+@_folder_option
+def admit(folder: Path, listen: str) -> None:
+    """Give hubs that have a code their certificate, until Ctrl-C.
+
+    It needs ca.key. Let it run while hubs are being installed, on a computer that they reach, and
+    end it then.
+    """
+    from hub import log
+    from hub.config import LogConfig
+
+    address = _address(listen)
+    stop_log = log.start(LogConfig(), None, sys.stderr)
+    try:
+        _run(lambda: _admit(folder, address))
+    finally:
+        stop_log()
+
+
+async def _admit(folder: Path, address: tuple[str, int]) -> None:
+    from hub.central.admission import Admissions
+
+    await _until_signal(Admissions(folder, address).run)
 
 
 @central.command("remove")

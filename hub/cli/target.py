@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from hub.cli.options import data_option, read_password, read_pem
+from hub.cli.options import data_option, read_password, read_pem, read_secret
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ def target() -> None:
     type=click.Path(path_type=Path),
     help="Read the connection from the file that `sitehub central enrol` wrote for this hub.",
 )
+@click.option(
+    "--centre",
+    default="",
+    metavar="HOST[:PORT]",
+    help="Ask the centre of many sites for the connection, by a one-time code.",
+)
+@click.option("--code-stdin", is_flag=True, help="Read that code from standard input.")
 @click.option("--url", default="", help=_URL)
 @click.option("--name", default="", help=_NAME)
 @_CHOSEN_KINDS
@@ -134,6 +142,8 @@ def add(
     data_dir: Path,
     kind: TargetKind | None,
     file: Path | None,
+    centre: str,
+    code_stdin: bool,
     url: str,
     name: str,
     kinds: str | None,
@@ -158,7 +168,7 @@ def add(
 ) -> None:
     """Add a target and print {"id", "secret"}. The secret cannot be shown again.
 
-    Only a webhook has a secret. Give either KIND with --url, or --file.
+    Only a webhook has a secret. Give either KIND with --url, or --file, or --centre.
     """
     from hub.cli.output import print_json
     from hub.cli.requests import call_api
@@ -172,13 +182,15 @@ def add(
         "pictures": pictures or "none",
         "from": begin,
     }
-    if file is not None:
+    if file is not None or centre or code_stdin:
         said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
-        if any(said) or of_kind:
-            raise click.UsageError("--file says where the target is: leave out what it says")
-        body |= _of_file(data_dir, file)
+        if any(said) or of_kind or (file is not None and (centre or code_stdin)):
+            raise click.UsageError(
+                "--file or --centre says where the target is: leave out what it says"
+            )
+        body |= _of_centre(centre, code_stdin) if file is None else _of_file(data_dir, file)
     elif kind is None or not url:
-        raise click.UsageError("KIND and --url are expected, or --file")
+        raise click.UsageError("KIND and --url are expected, or --file, or --centre")
     else:
         body |= {"kind": kind, "url": url, "hub": hub_name, "partition": partition} | of_kind
         body |= _identity(data_dir, user, password_stdin, cert, key)
@@ -338,6 +350,15 @@ def _of_file(data_dir: Path, path: Path) -> dict[str, object]:
     said: dict[str, object] = msgspec.structs.asdict(found)
     said["suggested"] = said.pop("name")
     return said
+
+
+def _of_centre(centre: str, code_stdin: bool) -> dict[str, object]:
+    """Return how a centre is asked for the connection. Raises UsageError."""
+    if not centre:
+        raise click.UsageError("--code-stdin: --centre is expected, too")
+    if not code_stdin and not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for the code: use --code-stdin")
+    return {"kind": "nats", "centre": centre, "code": read_secret("Code", is_new=False)}
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

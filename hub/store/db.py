@@ -73,6 +73,8 @@ class Store(Tables):
         self.link_key = engine.box.derived("firmware links")
         #: The key that signs links to pictures.
         self.picture_link_key = engine.box.derived("picture links")
+        #: The secret of which this hub makes its keys for the centres that it has a code of.
+        self.enrolment_secret = engine.box.derived("enrolment")
         #: The key of the hashes of unsigned devices' `auth_code` (D12).
         self.auth_code_key = engine.box.derived("auth codes")
         #: The key that signs the marks of browsers in which a user has signed in.

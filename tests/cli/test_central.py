@@ -47,6 +47,31 @@ def test_a_hub_is_enrolled_and_its_target_added(
     assert (fields["kind"], fields["hub"], fields["name"]) == ("nats", "site-1", "central")
 
 
+def test_codes_are_given_to_a_list_of_hubs(
+    sitehub: Sitehub, tmp_path: Path, with_extra: None
+) -> None:
+    folder = ("--folder", str(tmp_path / "central"))
+    sitehub("central", "init", "--url", "tls://nats.example.org:4222", *folder)
+    sitehub("central", "enrol", "site-1", "--out", str(tmp_path / "site-1.json"), *folder)
+    given = sitehub(
+        "central", "codes", "site-4", "--list", "-", *folder, stdin="site-1\n\nsite-2\n"
+    )
+    assert given.status == 0, given.err
+    assert [line.split()[0] for line in given.out.splitlines()] == ["HUB", "site-4", "site-2"]
+    assert "site-1: enrolled already" in given.err
+    assert "accounts.conf" in given.err
+    (one,) = json.loads(sitehub("central", "codes", "site-3", "--json", *folder).out)
+    assert (one["name"], len(one["code"])) == ("site-3", 19)
+    assert "CN=site-2," in (tmp_path / "central" / "accounts.conf").read_text()
+    for args, status, text in (
+        ((), 2, "--list"),
+        (("site-1",), 1, "central remove"),
+        (("Site",), 1, "a to z"),
+    ):
+        told = sitehub("central", "codes", *args, *folder)
+        assert (told.status, text in told.err) == (status, True)
+
+
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [

@@ -32,6 +32,7 @@ from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.identity import Identity, check_identity
 from hub.services.forwarding.sender import Delivery, StateTeller
 from hub.services.forwarding.senders import Senders
+from hub.services.forwarding.target_file import TargetFile
 from hub.services.forwarding.views import TargetView, view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
@@ -140,6 +141,13 @@ class Targets:
         return self._forwarders.state_tellers()
 
     # -- changes
+
+    async def of_code(self, centre: str, code: str) -> TargetFile:
+        """Ask the centre of many sites what to add for a one-time code. Raises BadParameter."""
+        # Imported here because most hubs have no such target.
+        from hub.services.forwarding.enrolment import ask_centre
+
+        return await ask_centre(centre, code, self._store.enrolment_secret)
 
     async def add(
         self,

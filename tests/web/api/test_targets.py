@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from hub.central.codes import give_codes
+from hub.central.folder import make_folder
 from hub.services.audit import COMMAND_LINE
+from hub.services.forwarding.nats.codes import new_code
 from hub.store.targets.target import AFTER_RESTORE, Selection
 from tests.services.forwarding.conftest import (
     Forwarding,
@@ -17,6 +21,7 @@ from tests.services.forwarding.conftest import (
     day_of,
     open_forwarding,
 )
+from tests.support.admission import admitting
 from tests.support.backups import backup_of, restore_backup
 from tests.support.clock import FrozenClock
 from tests.web.api.test_api import Client, refusal
@@ -210,6 +215,32 @@ async def test_a_target_of_nats_has_a_user_and_a_stream_but_no_secret(
         assert field in message
     webhook = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
     assert (webhook["partition"], webhook["user"], webhook["about"]) == (None, "", "")
+
+
+async def test_a_target_of_nats_is_added_with_a_code_of_the_centre(
+    client: Client, tmp_path: Path
+) -> None:
+    folder = tmp_path / "central"
+    make_folder(folder, "tls://127.0.0.1:9", with_passwords=False)
+    (given,) = give_codes(folder, ["site-1"], datetime.now(UTC) + timedelta(days=1))
+    async with admitting(folder) as centre:
+        body = {"kind": "nats", "centre": centre, "code": given.code}
+        for wrong, field in (
+            ({"code": new_code()}, "code: the centre does not know"),
+            ({"code": "x"}, "code: 16 letters"),
+            ({"centre": ""}, "centre: a host"),
+            ({"url": "tls://127.0.0.1:9"}, "code: leave out"),
+            ({"kind": "webhook"}, "code: leave out"),
+        ):
+            status, code, message = await refusal(
+                await client.raw("POST", "targets", {**body, **wrong})
+            )
+            assert (status, code) == (400, 420)
+            assert field in message
+        added = await client.send("POST", "targets", body)
+    assert (added["name"], added["hub"], added["url"]) == (
+        *("central", "site-1", "tls://127.0.0.1:9"),
+    )
 
 
 async def test_a_target_of_mqtt_obeys_nothing_and_is_told_to_home_assistant_by_default(

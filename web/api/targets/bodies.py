@@ -76,7 +76,7 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     """Body of ADD. `from`: with the next record, or with the first one of the log."""
 
     kind: TargetKind
-    url: _Url
+    url: _Url = ""
     name: _Name = ""
     suggested: Annotated[
         _Name, Meta(description="without `name`: this one, with a number if it is taken")
@@ -102,6 +102,17 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     commands: _Commands | UnsetType = UNSET
     mail: _Mail = None
     begin: Literal["now", "beginning"] = "now"
+    centre: Annotated[
+        str,
+        Meta(
+            max_length=300,
+            description="NATS, with `code`: HOST or HOST:PORT, which says where the target is; "
+            "then leave out `url`, `suggested`, `ca`, `hub`, `partition` and who this hub is",
+        ),
+    ] = ""
+    code: Annotated[
+        str, Meta(max_length=40, description="NATS: a one-time code that the centre has made")
+    ] = ""
 
     @property
     def mqtt(self) -> MqttOptions:

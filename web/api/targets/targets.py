@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from msgspec import UNSET
+from msgspec.structs import asdict, replace
 
+from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.forwarding.checks import MAX_CA_LENGTH
+from hub.services.forwarding.nats.identity import Identity
 from web.api.endpoint import Nothing
 from web.api.resource import Resource
 from web.api.routes import Call, Routes, id_of, seq_of
@@ -41,8 +44,17 @@ from web.api.targets.endpoints import (
 def add(routes: Routes, services: Services) -> None:
     targets = services.forwarding.targets
 
+    async def with_code(body: TargetBody) -> TargetBody:
+        """Return what is added, with what a centre says of it if there is a code."""
+        if not body.code and not body.centre:
+            return body
+        if body.kind != "nats" or body.url or body.hub or body.identity != Identity():
+            raise BadParameter("leave out what the centre says, and all but NATS", field="code")
+        said = asdict(await targets.of_code(body.centre, body.code))
+        return replace(body, suggested=said.pop("name"), **said)
+
     async def add_target(call: Call[Nothing, TargetBody]) -> AddedTarget:
-        body = call.body
+        body = await with_code(call.body)
         view, secret = await targets.add(
             body.kind,
             body.url,

@@ -1,4 +1,4 @@
-"""Adding a target of NATS: by the file that the centre has made for this hub, or by hand."""
+"""Adding a target of NATS: by a code or a file that the centre has made, or by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from hub.errors import BadParameter
-from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
+from hub.services.forwarding.target_file import MAX_BYTES, TargetFile, read_target_file
 from web import auth
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
@@ -27,7 +27,7 @@ async def ask() -> Response:
 async def add() -> Response:
     values = await entered()
     try:
-        values, suggested = _filled(values, await _file())
+        values, suggested = _filled(values, await _said(values))
         view, _ = await auth.services().forwarding.targets.add(
             "nats",
             values.url,
@@ -46,20 +46,22 @@ async def add() -> Response:
     return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
 
 
-async def _file() -> bytes:
-    """Return the chosen file, b"" if none was chosen."""
-    file: FileStorage | None = (await request.files).get("file")
-    return b"" if file is None else file.read(MAX_BYTES + 1)
-
-
-def _filled(values: Values, data: bytes) -> tuple[Values, str]:
-    """Return what was entered, with what a file says in its place, and the name that it suggests.
+async def _said(values: Values) -> TargetFile | None:
+    """Return what the centre or the chosen file says; None if neither is entered.
 
     Raises BadParameter.
     """
-    if not data:
+    if values.centre or values.code:
+        return await auth.services().forwarding.targets.of_code(values.centre, values.code)
+    file: FileStorage | None = (await request.files).get("file")
+    data = b"" if file is None else file.read(MAX_BYTES + 1)
+    return read_target_file(data) if data else None
+
+
+def _filled(values: Values, file: TargetFile | None) -> tuple[Values, str]:
+    """Return what was entered, with what is said in its place, and the name that is suggested."""
+    if file is None:
         return values, ""
-    file = read_target_file(data)
     filled = replace(
         values,
         url=file.url,

@@ -47,7 +47,26 @@ _EXPECTED = {
     "sender": N_("Enter an e-mail address."),
     "recipients": N_("Enter 1 to 20 e-mail addresses, separated by commas."),
     "minutes": N_("Enter a number from 1 to 1440."),
+    "centre": N_("Enter a host name or an address, if necessary with a port after a colon."),
+    "code": N_("The code is mistyped. Compare its 16 letters and digits with what you were given."),
     "target": N_("There are too many targets. Remove one first."),
+}
+#: Why a centre has not admitted this hub.
+_REFUSALS = {
+    "unknown": N_("The centre does not know this code. Check it, or ask for another one."),
+    "expired": N_("This code has expired. Ask for another one."),
+    "used": N_("Another hub has used this code already. Ask for another one."),
+    "often": N_("There were too many wrong codes. Try again in a minute."),
+    "between": N_(
+        "Something on the way to the centre opens the encrypted connection, e.g. a proxy. "
+        "The hub must reach the centre directly."
+    ),
+    "unable": N_("The centre cannot admit hubs now. Whoever runs it sees the reason there."),
+    "unreachable": N_(
+        "Nothing answers at this address. Check it, and whether the owner has started "
+        "“sitehub central admit”."
+    ),
+    "stranger": N_("This is not the centre that made the code. Check the address."),
 }
 _WEB_ADDRESS = N_(
     "Enter an address that begins with https:// or http://, without user name and "
@@ -75,7 +94,7 @@ _TLS_BROKER = N_("With a certificate, the address must begin with mqtts://.")
 _MAX_DID, _MAX_TYPE = 20, 9
 #: Fields at which a sentence can stand.
 _FIELDS = frozenset(
-    {"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"}
+    {"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file", "centre", "code"}
     | {"sender", "recipients", "minutes"}
 )
 
@@ -108,6 +127,8 @@ class Values(Struct, frozen=True, kw_only=True):
     recipients: str = ""
     severity: str = "major"
     minutes: str = "10"
+    centre: str = ""
+    code: str = ""
 
     @property
     def selection(self) -> Selection:
@@ -146,7 +167,7 @@ class Values(Struct, frozen=True, kw_only=True):
 
 async def entered() -> Values:
     form = await request.form
-    texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key")
+    texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key", "centre", "code")
     mail = ("sender", "recipients", "severity", "minutes")
     return Values(
         seen=form.get("seen", type=int),
@@ -257,6 +278,8 @@ def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
         return Fault("", text, 409)
     if isinstance(error, AlreadyExists):
         return Fault("name", gettext("There is already a target with this name."), 409)
+    if error.fault in _REFUSALS:
+        return Fault(error.field, gettext(_REFUSALS[error.fault]))
     if error.field == "url":
         return Fault("url", gettext(_expected_url(kind, values)))
     expected = _EXPECTED.get(error.field)

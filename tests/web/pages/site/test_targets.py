@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -11,11 +12,15 @@ import msgspec
 import pytest
 import trio
 
+from hub.central.codes import give_codes
+from hub.central.folder import make_folder
 from hub.reasons import Reason
 from hub.services.audit import COMMAND_LINE
+from hub.services.forwarding.nats.codes import new_code
 from hub.services.forwarding.sender import Delivery
 from hub.store.targets.target import DeadLetter
 from tests.services.forwarding.conftest import Receiver, day_of
+from tests.support.admission import admitting
 from tests.support.backups import backup_of, restore_backup
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
@@ -378,6 +383,32 @@ async def test_what_is_wrong_with_a_target_of_nats_is_said_at_the_field(
     assert fields.get("hub", "site-2") in admin.text
     assert "a secret" not in admin.text
     assert hub.services.forwarding.targets.list() == ()
+
+
+async def test_a_target_of_nats_is_added_with_a_code_of_the_centre(
+    hub: PageSite, admin: Photographer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "central"
+    make_folder(folder, "tls://127.0.0.1:9", with_passwords=False)
+    (given,) = give_codes(folder, ["site-1"], datetime.now(UTC) + timedelta(days=1))
+    await admin.get(NATS)
+    async with admitting(folder) as centre:
+        fields = {"centre": centre, "pictures": "all", "own_password": PASSWORD}
+        wrong = {new_code(): "The centre does not know", given.code[:-1]: "The code is mistyped"}
+        for code, sentence in wrong.items():
+            await admin.send(NATS, **fields, code=code)
+            assert admin.response.status_code == 400
+            assert sentence in admin.text
+            assert re.search(rf'name="code" value="{code}"[^>]* aria-invalid="true"', admin.text)
+        await admin.send(NATS, **fields, code=given.code)
+    assert admin.goes_to == f"{TARGETS}/1?done=target-added"
+    target = hub.services.forwarding.targets.get(1).target
+    assert (target.name, target.options.hub, target.options.url) == (
+        *("central", "site-1", "tls://127.0.0.1:9"),
+    )
+    assert "BEGIN CERTIFICATE" in target.options.cert
+    await admin.send(NATS, **fields, code=given.code)
+    assert "Nothing answers at this address" in admin.text
 
 
 async def test_another_file_is_refused(admin: Photographer, hub: PageSite) -> None:
