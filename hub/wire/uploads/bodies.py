@@ -278,13 +278,14 @@ class _EventType(Struct, frozen=True):
 
 
 def _event_type(sent: LooseNumber, keep_unknown: bool, *, is_box: bool) -> _EventType:
+    last = max(BOX_EVENT_TYPES) if is_box else max(CAMERA_EVENT_TYPES)
     if sent is None or sent == "":
-        raise BadParameter("an event type from 1 to 14 is required", field="type")
+        raise BadParameter(f"an event type from 1 to {last} is required", field="type")
     number = coerce_int(sent, "type")
     if is_box and number in BOX_EVENT_TYPES:
         return _EventType(*BOX_EVENT_TYPES[number])
     if number is None or (number not in CAMERA_EVENT_TYPES and not (keep_unknown and number > 0)):
-        raise UnknownEventType(f"type: {number} is not one of the event types 1 to 14")
+        raise UnknownEventType(f"type: {number} is not one of the event types 1 to {last}")
     return _EventType(number)
 
 

@@ -506,9 +506,15 @@ def test_a_camera_keeps_its_meaning_of_12_to_14() -> None:
         assert happened(event(type=number)).category is None
 
 
-@pytest.mark.parametrize(("number", "more"), [(15, {}), (16, {}), (22, {"state": 0})])
-def test_other_types_are_refused(number: int, more: dict[str, Any]) -> None:
-    with pytest.raises(UnknownEventType):
+@pytest.mark.parametrize(
+    ("number", "more", "last"), [(15, {}, 14), (16, {}, 14), (22, {"state": 0}, 21)]
+)
+def test_other_types_are_refused_with_those_that_are_known(
+    number: int, more: dict[str, Any], last: int
+) -> None:
+    with pytest.raises(
+        UnknownEventType, match=f"{number} is not one of the event types 1 to {last}"
+    ):
         event(type=number, **more)
 
 
