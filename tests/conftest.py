@@ -49,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
     )
+    # Of what is imported and collected nothing ends.
+    gc.disable()
     _leave_out_long_tests(config)
     _write_to_memory()
 
@@ -103,6 +105,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
