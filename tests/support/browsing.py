@@ -17,6 +17,7 @@ from quart import Response
 
 from tests.support.page_site import PASSWORD, PageSite
 from web.app import create_app
+from web.auth.sessions import cookie_name
 
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 _STATIC = re.compile(r'"(/static/[^"#]+)')
@@ -36,7 +37,9 @@ class _Compiled(BytecodeCache):
         self._codes[bucket.key] = bucket.code
 
 
-_COMPILED = _Compiled()
+COMPILED = _Compiled()
+#: Where a visitor signs in that does not look at the page for it.
+_ADDRESS = "127.0.0.1"
 
 
 class Visitor:
@@ -45,7 +48,7 @@ class Visitor:
     def __init__(self, hub: PageSite) -> None:
         self.hub: Any = hub
         self.app = create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
-        self.app.jinja_env.bytecode_cache = _COMPILED
+        self.app.jinja_env.bytecode_cache = COMPILED
         self._client = self.app.test_client()
         self.response: Response
         self.text = ""
@@ -100,11 +103,16 @@ class Visitor:
 
     @classmethod
     async def signed_in(cls, hub: PageSite, name: str = "admin") -> Self:
+        """A client with a session, for which it needs no page."""
         visitor = cls(hub)
-        await visitor.sign_in(name)
+        services = getattr(hub, "services", hub)
+        opened = await services.access.sessions.sign_in(name, PASSWORD, _ADDRESS)
+        cookie = cookie_name("sitehub_session", services)
+        visitor._client.set_cookie("localhost", cookie, opened.token)
         return visitor
 
     async def sign_in(self, name: str = "admin") -> None:
+        """Sign in as a person does."""
         await self.get("/sign-in")
         await self.send("/sign-in", name=name, password=PASSWORD)
         assert self.response.status_code == 303, self.text

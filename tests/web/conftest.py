@@ -11,35 +11,20 @@ from functools import cache
 from typing import Any, ClassVar
 
 import pytest
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from quart import Quart
 from quart.routing import QuartMap
 from werkzeug.routing import RuleFactory
 
 import web.api
 import web.app
+from tests.support.browsing import COMPILED
 from web.api.endpoint import Endpoint
-
-
-class _Compiled(BytecodeCache):
-    """Keeps templates as they were first compiled."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if code := self._codes.get(bucket.key):
-            bucket.bytecode_from_string(code)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._codes[bucket.key] = bucket.bytecode_to_string()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _the_code_is_looked_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Quart, "jinja_options", {"bytecode_cache": _Compiled()})
+        patch.setattr(Quart, "jinja_options", {"bytecode_cache": COMPILED})
         patch.setattr(Quart, "url_map_class", _SharedMap)
         patch.setattr(web.api, "document", _described_once(web.api.document))
         patch.setattr(web.app, "Assets", cache(web.app.Assets))
