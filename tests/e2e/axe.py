@@ -10,12 +10,16 @@ import axe_core_python
 
 from tests.e2e.browser import Browser
 
-#: Width and look of each pass, and whether only what depends on the look is asked.
-_PASSES = (
-    (1280, "light", False),
-    (1280, "dark", True),
-    (768, "dark", False),
-    (320, "light", False),
+_COLOURS = ("color-contrast",)
+#: What the place and the size of something decide, beside its colours.
+_LAYOUT = (*_COLOURS, "scrollable-region-focusable", "link-in-text-block")
+#: Width and look of each pass, and the rules that are asked: all, or some that depend on these. The
+#: widest and the narrowest page show everything that has to have a name and a role.
+_PASSES: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+    (1280, "light", ()),
+    (1280, "dark", _COLOURS),
+    (768, "dark", _LAYOUT),
+    (320, "light", ()),
 )
 _HEIGHT = 900
 
@@ -27,8 +31,6 @@ axe.run(context, {resultTypes: ["violations"], ...options}).then(
   (result) => done(result.violations.map((found) => [
     found.id, found.help, found.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])));
 """
-#: Of all rules, these depend on the look.
-_ABOUT_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 #: What sticks out of the page on the right, unless a frame around it scrolls or cuts it off.
 _FIND_OVERFLOW = """
 if (document.documentElement.scrollWidth <= innerWidth) return [];
@@ -51,14 +53,14 @@ def load_axe(browser: Browser) -> None:
 def find_problems(browser: Browser) -> Iterator[tuple[Any, ...]]:
     """What axe-core and a narrow screen find wrong with the open page."""
     driver = browser.driver
-    for width, look, only_colours in _PASSES:
+    for width, look, rules in _PASSES:
         driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": _HEIGHT, "deviceScaleFactor": 1, "mobile": False},
         )
         features = [{"name": "prefers-color-scheme", "value": look}]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        options = _ABOUT_COLOURS if only_colours else {}
+        options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
         for found in driver.execute_async_script(_RUN_AXE, options):
             yield (width, look, *found)
         if wide := driver.execute_script(_FIND_OVERFLOW):
