@@ -23,7 +23,7 @@ from hub.net.connection import Peer
 from hub.net.connection_slots import ConnectionSlots, Limits
 from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
-from tests.support.plug import Port, device_port
+from tests.support.plug import Port, connected_camera, device_port
 
 UPGRADE = (
     b"GET /any HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -284,10 +284,7 @@ async def test_a_text_that_is_not_utf_8_gets_a_plain_reason(
 async def test_large_frames_are_accepted_only_after_a_good_connect(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(max_first_frame_kb=4, max_frame_kb=64) as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(max_first_frame_kb=4, max_frame_kb=64) as (port, _, camera):
         assert (await camera.ask("/no/such", {"photo": "x" * 60_000}))["code"] == 404
         await camera.send("x" * 65_537)
         assert (await camera.ended())[0] == 1009
@@ -334,10 +331,7 @@ async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
 
 @pytest.mark.parametrize("kind", ["a request", "half of JSON"])
 async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         photo = "x" * 300_000
         if kind == "a request":
             assert (await camera.ask("/no/such", {"photo": photo}))["code"] == 404
@@ -349,10 +343,7 @@ async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
 
 @pytest.mark.parametrize("uri", ["/connect", "/token/update", "/heartbeat"])
 async def test_a_request_of_the_protocol_may_have_64_kb(uri: str) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         answer = await camera.ask(uri, {"more": "x" * 65_536})
         assert answer["code"] == 420
         assert answer["msg"].startswith("data.param: at most 65536 bytes")
@@ -433,10 +424,7 @@ async def test_a_device_beyond_its_rate_limit_is_slowed_not_closed(
 
 
 async def test_a_flood_of_pings_is_slowed(autojump_clock: MockClock) -> None:
-    async with device_port(max_requests_per_second=10) as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(max_requests_per_second=10) as (_, _, camera):
         for _ in range(50):
             await camera.socket.ping()
         assert trio.current_time() >= 4

@@ -17,7 +17,7 @@ from hub.link.connection import DeviceLink
 from hub.live.registry import DeviceAnswer
 from hub.store.tables.devices import DeviceChange
 from tests.support.gate import CODE, SN, public_pem
-from tests.support.plug import device_port
+from tests.support.plug import connected_camera, device_port
 
 
 async def test_a_camera_connects_sends_heartbeats_and_updates_its_token(
@@ -39,10 +39,7 @@ async def test_a_camera_connects_sends_heartbeats_and_updates_its_token(
 
 
 async def test_the_uri_may_lack_its_slash_and_have_blanks(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         assert (await camera.ask(" heartbeat"))["code"] == 200
 
 
@@ -108,10 +105,7 @@ async def test_before_a_good_connect_every_other_uri_is_401(autojump_clock: Mock
 async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(token_ttl=100) as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(token_ttl=100) as (_, _, camera):
         assert (await camera.ask("/no/such/uri"))["code"] == 404
         for token in (None, "nonsense", "t" * 5000):
             assert (await camera.ask("/heartbeat", token=token))["code"] == 401
@@ -125,10 +119,7 @@ async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401(
 async def test_a_foreign_did_in_a_heartbeat_is_421_and_the_connection_stays(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         assert (await camera.ask("/heartbeat", {"did": "999"}))["code"] == 421
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
@@ -147,10 +138,7 @@ async def test_a_second_connection_closes_the_first(autojump_clock: MockClock) -
 async def test_a_second_connect_on_one_connection_gives_a_new_token(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         first = camera.token
         await camera.connect()
         assert camera.token != first
@@ -175,10 +163,7 @@ async def test_a_connection_may_be_admitted_as_another_device(
 async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_frame(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(heartbeat_interval=30) as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(heartbeat_interval=30) as (port, device, camera):
         await trio.sleep(74)
         assert (await camera.ask("/heartbeat"))["code"] == 200
         silent_since = trio.current_time()
@@ -190,10 +175,7 @@ async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_fram
 async def test_pings_and_half_frames_do_not_keep_a_silent_device_online(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(heartbeat_interval=2) as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(heartbeat_interval=2) as (port, device, camera):
         for _ in range(4):
             await trio.sleep(1)
             await camera.socket.ping()
@@ -203,20 +185,14 @@ async def test_pings_and_half_frames_do_not_keep_a_silent_device_online(
 
 
 async def test_a_device_is_offline_when_its_connection_ends(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, device, camera):
         await camera.socket.aclose()
         await wait_all_tasks_blocked()
         assert port.site.devices.get(device.did).state == "offline"
 
 
 async def test_a_device_is_offline_when_the_network_breaks(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, device, camera):
         await trio.aclose_forcefully(camera.socket._stream)
         await wait_all_tasks_blocked()
         assert port.site.devices.get(device.did).state == "offline"
@@ -277,10 +253,7 @@ async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the
 async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitted_next_time(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(require_did="auto") as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(require_did="auto") as (_, _, camera):
         offer = await camera.receive()
         await camera.send({"msgid": offer["msgid"], "data": {"code": 200}})
         assert (await camera.connect())["code"] == 200
@@ -289,10 +262,7 @@ async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitt
 async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(require_did="auto") as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(require_did="auto") as (_, _, camera):
         await camera.receive()
         await trio.sleep(5)
         assert (await camera.connect())["code"] == 421
@@ -316,10 +286,7 @@ async def test_the_end_of_the_connection_means_that_a_camera_has_no_did(
 async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(require_did="auto") as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(require_did="auto") as (port, device, camera):
         await wait_all_tasks_blocked()
         camera.link.close("the hub stops", 1001)
         assert await camera.ended() == (1001, "the hub stops")
@@ -327,10 +294,7 @@ async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera(
 
 
 async def test_disabling_a_device_closes_its_connection(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, device, camera):
         await port.site.devices.change(device.did, DeviceChange(enabled=False))
         # At once, and not because of its silence.
         assert (await camera.ended())[1] == "the device was changed"
@@ -370,10 +334,7 @@ async def test_a_connection_can_be_closed_during_a_delay(autojump_clock: MockClo
 async def test_a_delay_may_exceed_the_deadline_of_a_short_interval(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(heartbeat_interval=1) as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera(heartbeat_interval=1) as (_, _, camera):
         for _ in range(8):
             assert (await camera.connect(code="WRONG"))["code"] == 423
         assert (await camera.ask("/heartbeat"))["code"] == 200
@@ -414,10 +375,7 @@ async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later(
 async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, _, camera):
         answers: list[DeviceAnswer] = []
 
         async def ask(number: int) -> None:
@@ -446,10 +404,7 @@ async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock)
 
 
 async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         with pytest.raises(DeviceSilent):
             await camera.link.request("/x", {}, seconds=5)
         late = await camera.receive()
@@ -458,10 +413,7 @@ async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: 
 
 
 async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, _, camera):
         ended = trio.Event()
 
         async def ask() -> None:
@@ -479,10 +431,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
 
 
 async def test_unanswered_requests_are_limited(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         busy: list[DeviceBusy] = []
 
         async def ask() -> None:
@@ -520,10 +469,7 @@ async def given_up(link: DeviceLink, freed: Freed, *, after: float) -> None:
 
 
 async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, _, camera):
         freed = Freed()
         port.nursery.start_soon(partial(camera.link.request, "/x", {}, seconds=10, on_free=freed))
         frame = await camera.receive()
@@ -538,10 +484,7 @@ async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockC
 async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
     autojump_clock: MockClock, after: float
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         freed, strays = Freed(), stray_answers()
         await given_up(camera.link, freed, after=after)
         late = await camera.receive()
@@ -556,10 +499,7 @@ async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
 async def test_a_device_that_never_answers_is_free_after_a_second_timeout(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         freed = Freed()
         await given_up(camera.link, freed, after=4)
         await trio.sleep_until(30)
@@ -567,10 +507,7 @@ async def test_a_device_that_never_answers_is_free_after_a_second_timeout(
 
 
 async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         freed = Freed()
         await given_up(camera.link, freed, after=4)
         await camera.socket.aclose()
@@ -584,10 +521,7 @@ async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClo
 async def test_an_abandoned_request_does_not_keep_a_connection_open(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         await given_up(camera.link, Freed(), after=4)
         camera.link.close("enough")
         await camera.ended()

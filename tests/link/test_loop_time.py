@@ -27,7 +27,7 @@ from tests.support.device_call import Call
 from tests.support.hostile_messages import KB, contents, message, places
 from tests.support.known_abilities import KnownAbilities
 from tests.support.loop_steps import measured_steps
-from tests.support.plug import device_port
+from tests.support.plug import connected_camera
 from tests.support.web import services
 from tests.wire.test_message_cost import MOST_SECONDS
 from web.device_api.uploads import device_api
@@ -55,10 +55,7 @@ async def test_no_message_of_the_largest_size_keeps_the_loop(shape: str) -> None
     place = PLACES["frame, msg"]
     sent = message(place, contents()[shape], place.largest * KB)
     event = BytesMessage if shape == "no UTF-8" else TextMessage
-    async with device_port() as port:
-        await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (_, _, camera):
         data: Any = sent if event is BytesMessage else sent.decode()
 
         async def send() -> None:

@@ -17,6 +17,7 @@ from tests.support.unsigned_camera import (
     ASK,
     UnsignedCamera,
     approved,
+    approved_camera,
     is_online,
     settle,
     unsigned_camera,
@@ -64,8 +65,7 @@ async def test_one_whose_old_connection_is_still_open_is_admitted(
     autojump_clock: MockClock,
 ) -> None:
     """A camera that changes its address at once closes nothing."""
-    async with device_port(**ASK) as port:
-        older = await approved(port)
+    async with approved_camera() as (port, older):
         port.site.enrolment.moves.expect(device(port).did, SN, NEW)
         older.answers = False
         await come_back(port)

@@ -26,8 +26,7 @@ from tests.support.clock import FrozenClock
 from tests.support.firmware import NEW, firmware_site
 from tests.support.gate import FakeLink, gate, public_pem, refusal
 from tests.support.pictures import JPEG, b64
-from tests.support.plug import device_port
-from tests.support.unsigned_camera import ASK, approved, settle, unsigned_camera
+from tests.support.unsigned_camera import approved_camera, settle, unsigned_camera
 
 #: Each write, and what follows from it.
 OF_CONNECTS = {
@@ -92,8 +91,7 @@ async def connect_signed(noted: Noted, clock: FrozenClock) -> None:
 
 
 async def connect_unsigned(noted: Noted) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         device = port.site.store.devices.by_sn(camera.camera.sn)
         assert device is not None
         camera.link.close("gone")

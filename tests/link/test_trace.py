@@ -8,7 +8,7 @@ from trio.testing import MockClock
 from hub.live.frame_ring import ConnectionEnded, TraceEntry
 from hub.wire.redaction import redact_frame
 from tests.support.gate import SN
-from tests.support.plug import Port, device_port
+from tests.support.plug import Port, connected_camera, device_port
 
 
 def traced(port: Port, sn: str = SN) -> list[str]:
@@ -26,10 +26,7 @@ def _named(entry: TraceEntry) -> str:
 
 
 async def test_everything_is_kept_both_ways(autojump_clock: MockClock) -> None:
-    async with device_port() as port:
-        device = await port.site.enrol()
-        camera = await port.camera()
-        await camera.connect()
+    async with connected_camera() as (port, device, camera):
         await camera.ask("/heartbeat")
         link = port.site.registry.get(device.did)
         assert link is not None

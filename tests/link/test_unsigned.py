@@ -32,6 +32,7 @@ from tests.support.unsigned_camera import (
     MAC,
     UnsignedCamera,
     approved,
+    approved_camera,
     is_online,
     settle,
     unsigned_camera,
@@ -65,8 +66,7 @@ async def test_a_site_that_does_not_want_them_answers_421_and_says_what_it_is(
 async def test_switching_it_off_disconnects_them_and_ends_their_tokens(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await port.nursery.start(port.site.admission.follow_settings)
         port.site.change_settings()
         await camera.closed.wait()
@@ -230,8 +230,7 @@ async def test_the_token_of_quarantine_is_good_for_nothing(autojump_clock: MockC
 async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_nothing(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         asked = list(camera.asked)
         for _ in range(3):
             thief = await unsigned_camera(port, address=OUTSIDE)
@@ -248,8 +247,7 @@ async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_not
 async def test_a_copied_token_is_refused_from_another_address_and_reported(
     autojump_clock: MockClock, address: str
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_token(camera.token, address)
         assert port.site.authentication.misuse.devices() == [device(port).did]
@@ -263,8 +261,7 @@ async def test_a_copied_token_is_refused_from_another_address_and_reported(
 async def test_a_second_connect_never_displaces_a_camera_that_is_alive(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         for address in (ELSEWHERE, ADDRESS):
             second = await unsigned_camera(port, address=address)
             assert (await second.connect())["code"] == 423
@@ -276,8 +273,7 @@ async def test_a_second_connect_never_displaces_a_camera_that_is_alive(
 async def test_a_connection_that_is_silent_makes_room_for_its_camera(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        dead = await approved(port)
+    async with approved_camera() as (port, dead):
         dead.answers = False
         camera = await unsigned_camera(port)
         began = trio.current_time()
@@ -291,8 +287,7 @@ async def test_a_connection_that_is_silent_makes_room_for_its_camera(
 async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        old = await approved(port)
+    async with approved_camera() as (port, old):
         old.answers = False
         asked, codes = len(old.asked), []
 
@@ -310,8 +305,7 @@ async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it(
 async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_refused(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        old = await approved(port)
+    async with approved_camera() as (port, old):
         old.answers = False
         camera = await unsigned_camera(port)
         codes: list[int] = []
@@ -330,8 +324,7 @@ async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_re
 async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         camera.answers = False
         fake = await unsigned_camera(port, auth_code="GUESSED0")
         assert (await fake.connect())["code"] == 200
@@ -539,8 +532,7 @@ async def test_who_differs_again_and_again_makes_the_hub_write_seldom(
 async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        old = await approved(port)
+    async with approved_camera() as (port, old):
         old.link.close("gone")
         await settle()
         moved = await unsigned_camera(port, address=ELSEWHERE)
@@ -559,8 +551,7 @@ async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
 async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_one_is_accepted(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        old = await approved(port)
+    async with approved_camera() as (port, old):
         old.answers = False
         moved = await unsigned_camera(port, address=ELSEWHERE)
         await moved.connect()
@@ -685,8 +676,7 @@ async def test_a_connection_that_claims_something_else_meanwhile_is_not_admitted
 
 
 async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await port.site.devices.change(device(port).did, DeviceChange(code=CODE))
         await camera.closed.wait()
         assert (device(port).connects, device(port).auth_code_hash) == ("signed", None)
@@ -724,8 +714,7 @@ def sent_path(camera: UnsignedCamera) -> str:
 async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)
         assert len(path) == len("/c/") + 22
@@ -746,8 +735,7 @@ async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere(
 
 
 async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)
         await camera.closed.wait()
@@ -769,8 +757,7 @@ async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: Mo
 
 
 async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        first = await approved(port)
+    async with approved_camera() as (port, first):
         second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
         give = addresses(port).give
         await give(device(port).did)
@@ -785,8 +772,7 @@ async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: Mo
 
 
 async def test_of_two_who_give_an_address_at_once_one_waits(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        first = await approved(port)
+    async with approved_camera() as (port, first):
         second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
         secret_addresses, refused = addresses(port), []
 
@@ -805,8 +791,7 @@ async def test_of_two_who_give_an_address_at_once_one_waits(autojump_clock: Mock
 
 
 async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         camera.link.close("gone")
         await settle()
         with pytest.raises(DeviceOffline):
@@ -818,8 +803,7 @@ async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: M
 async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn(
     autojump_clock: MockClock,
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         again = await unsigned_camera(port, path=sent_path(camera))
         await again.connect()
@@ -859,8 +843,7 @@ async def test_until_it_came_by_its_next_address_the_one_before_is_good(
 async def test_no_address_is_made_of_what_is_no_host(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         monkeypatch.setattr(DeviceLink, "hub_address", f"ws://{host}")
         with pytest.raises(BadParameter):
             await addresses(port).give(device(port).did)
@@ -875,8 +858,7 @@ async def test_a_signed_camera_is_given_no_secret_address(autojump_clock: MockCl
 
 
 async def test_the_trace_has_no_code_and_no_secret_address(autojump_clock: MockClock) -> None:
-    async with device_port(**ASK) as port:
-        camera = await approved(port)
+    async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)
         entries = port.traces.entries(SN, ADDRESS)

@@ -19,6 +19,7 @@ from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
 from hub.net.connection_slots import KnownAddresses
 from hub.net.deadlines import Deadlines
+from hub.store.tables.devices import Device
 from tests.support.clock import NOON
 from tests.support.gate import ADDRESS, SN, Gate
 from tests.support.memory_store import MemoryStore
@@ -157,3 +158,13 @@ async def device_port(**config: Any) -> AsyncIterator[Port]:
     async with deadlines.watched(), trio.open_nursery() as nursery:
         yield Port(nursery, deadlines, **config)
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected_camera(**config: Any) -> AsyncIterator[tuple[Port, Device, Camera]]:
+    """A port, an enrolled device, and its camera, which has connected (or was refused)."""
+    async with device_port(**config) as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        yield port, device, camera

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import trio
 from trio_websocket import ConnectionClosed
 
 from tests.support.gate import ADDRESS, CODE, SN, Gate
-from tests.support.plug import Camera, Port
+from tests.support.plug import Camera, Port, device_port
 
 MAC, DEVID = "00:1b:2c:3d:4e:5f", "3001"
 NETWORKS = "10.0.0.0/24"
@@ -99,6 +100,13 @@ async def approved(
     await settle()
     assert is_online(port.site, sn), camera.asked
     return camera
+
+
+@asynccontextmanager
+async def approved_camera(**config: Any) -> AsyncIterator[tuple[Port, UnsignedCamera]]:
+    """A port that admits cameras without a signature, and one that was approved."""
+    async with device_port(**ASK, **config) as port:
+        yield port, await approved(port)
 
 
 def is_online(site: Gate, sn: str = SN) -> bool:
