@@ -10,13 +10,17 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import HealthCheck, settings
+from trio.abc import Clock, Instrument
+from trio.testing import MockClock
 
 import hub.log
 from tests.support.clock import FrozenClock
@@ -48,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
+    )
+    config.addinivalue_line(
+        "markers",
+        "jumping_clock: trio's clock jumps to the next deadline while all wait, or not (False)",
     )
     # Of what is imported and collected nothing ends.
     gc.disable()
@@ -98,6 +106,23 @@ def _write_to_memory() -> None:
     may_run_programs = not os.statvfs(memory).f_flag & os.ST_NOEXEC
     if may_run_programs and shutil.disk_usage(memory).free > _ROOM_IN_MEMORY:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("jumping_clock")
+        is_meant = marker is not None and marker.args != (False,)
+        if is_meant and iscoroutinefunction(_function_of(item)):
+            item.add_marker(pytest.mark.trio(run=_run_in_jumping_time), append=False)
+
+
+def _function_of(item: pytest.Item) -> Any:
+    function = getattr(item, "obj", None)
+    return function.hypothesis.inner_test if hasattr(function, "hypothesis") else function
+
+
+def _run_in_jumping_time(test: Any, clock: Clock | None, instruments: Sequence[Instrument]) -> None:
+    trio.run(test, clock=clock or MockClock(autojump_threshold=0), instruments=instruments)
 
 
 def pytest_collection_finish() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
 from hub.services.admission.unsigned.expected import (
@@ -22,6 +21,8 @@ from hub.store.tables.devices import NewDevice
 from tests.support.gate import CODE, SN, pending_codes
 from tests.support.plug import Port, device_port
 from tests.support.unsigned_camera import ASK, UnsignedCamera, is_online, settle, unsigned_camera
+
+pytestmark = pytest.mark.jumping_clock
 
 ELSEWHERE, OUTSIDE = "10.0.0.66", "10.9.9.9"
 FACTS = ["/system/device/get_info", "/net/ifconfig_get_inet"]
@@ -53,9 +54,7 @@ def device(port: Port) -> Any:
     return port.site.store.devices.by_sn(SN)
 
 
-async def test_a_camera_that_is_away_is_approved_when_it_connects(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_is_away_is_approved_when_it_connects() -> None:
     async with site() as port:
         with pytest.raises(NoSuchResource, match="not connected"):
             await port.site.enrolment.accept(SN, CODE)
@@ -74,7 +73,7 @@ async def test_a_camera_that_is_away_is_approved_when_it_connects(
         assert is_online(port.site)
 
 
-async def test_after_its_time_nobody_is_approved_or_asked(autojump_clock: MockClock) -> None:
+async def test_after_its_time_nobody_is_approved_or_asked() -> None:
     async with site() as port:
         expect(port)
         await trio.sleep(WINDOW_SECONDS + 1)
@@ -83,7 +82,7 @@ async def test_after_its_time_nobody_is_approved_or_asked(autojump_clock: MockCl
         assert device(port) is None
 
 
-async def test_who_has_another_code_changes_nothing(autojump_clock: MockClock) -> None:
+async def test_who_has_another_code_changes_nothing() -> None:
     async with site() as port:
         expect(port)
         fake = await connected(port, ELSEWHERE, auth_code="WRONG123")
@@ -95,7 +94,7 @@ async def test_who_has_another_code_changes_nothing(autojump_clock: MockClock) -
         assert device(port).pinned_address == "10.0.0.7"
 
 
-async def test_what_is_typed_while_the_camera_is_asked_counts(autojump_clock: MockClock) -> None:
+async def test_what_is_typed_while_the_camera_is_asked_counts() -> None:
     async with site() as port:
         expect(port)
         camera = await unsigned_camera(port)
@@ -108,7 +107,7 @@ async def test_what_is_typed_while_the_camera_is_asked_counts(autojump_clock: Mo
         assert device(port) is None
 
 
-async def test_an_approval_is_used_up_by_the_camera(autojump_clock: MockClock) -> None:
+async def test_an_approval_is_used_up_by_the_camera() -> None:
     async with site() as port:
         expect(port)
         camera = await connected(port)
@@ -119,7 +118,7 @@ async def test_an_approval_is_used_up_by_the_camera(autojump_clock: MockClock) -
         assert device(port) is None
 
 
-async def test_who_says_nothing_holds_nobody_up(autojump_clock: MockClock) -> None:
+async def test_who_says_nothing_holds_nobody_up() -> None:
     async with site() as port:
         expect(port)
         silent = await unsigned_camera(port, address=ELSEWHERE)
@@ -130,7 +129,7 @@ async def test_who_says_nothing_holds_nobody_up(autojump_clock: MockClock) -> No
         assert device(port) is not None
 
 
-async def test_codes_cannot_be_tried_against_it(autojump_clock: MockClock) -> None:
+async def test_codes_cannot_be_tried_against_it() -> None:
     async with site() as port:
         expect(port)
         for number in range(MAX_WRONG_CODES):
@@ -141,7 +140,7 @@ async def test_codes_cannot_be_tried_against_it(autojump_clock: MockClock) -> No
         assert device(port) is None
 
 
-async def test_from_outside_the_networks_nobody_is_asked(autojump_clock: MockClock) -> None:
+async def test_from_outside_the_networks_nobody_is_asked() -> None:
     async with site() as port:
         expect(port)
         outside = await unsigned_camera(port, address=OUTSIDE)
@@ -151,7 +150,7 @@ async def test_from_outside_the_networks_nobody_is_asked(autojump_clock: MockClo
         assert device(port) is None
 
 
-async def test_of_two_that_have_the_code_one_is_approved(autojump_clock: MockClock) -> None:
+async def test_of_two_that_have_the_code_one_is_approved() -> None:
     async with site() as port:
         expect(port)
         cameras = [
@@ -168,7 +167,7 @@ async def test_of_two_that_have_the_code_one_is_approved(autojump_clock: MockClo
         assert len(port.site.store.devices.all()) == 1
 
 
-async def test_the_last_code_that_was_typed_counts(autojump_clock: MockClock) -> None:
+async def test_the_last_code_that_was_typed_counts() -> None:
     async with site() as port:
         expect(port, code="WRONG123")
         expect(port)
@@ -177,7 +176,7 @@ async def test_the_last_code_that_was_typed_counts(autojump_clock: MockClock) ->
         assert device(port) is not None
 
 
-async def test_only_what_can_be_enrolled_is_expected(autojump_clock: MockClock) -> None:
+async def test_only_what_can_be_enrolled_is_expected() -> None:
     async with site() as port:
         await port.site.enrol("OTHER", did="7")
         with pytest.raises(AlreadyExists):
@@ -196,9 +195,7 @@ async def test_only_what_can_be_enrolled_is_expected(autojump_clock: MockClock) 
         assert camera.asked == []
 
 
-async def test_a_camera_takes_the_place_of_a_broken_one_when_it_connects(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_takes_the_place_of_a_broken_one_when_it_connects() -> None:
     async with site() as port:
         await port.site.enrol("OTHER", did="7", name="Yard")
         expect(port, replaces="7")

@@ -25,6 +25,8 @@ from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, connected_camera, device_port
 
+pytestmark = pytest.mark.jumping_clock
+
 UPGRADE = (
     b"GET /any HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
@@ -64,9 +66,7 @@ def close_code(received: bytes) -> int:
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHos", UPGRADE, UPGRADE + b"\x81"])
-async def test_a_connection_without_a_frame_in_time_is_closed(
-    autojump_clock: MockClock, begun: bytes
-) -> None:
+async def test_a_connection_without_a_frame_in_time_is_closed(begun: bytes) -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = port.plug()
         if begun:
@@ -75,7 +75,7 @@ async def test_a_connection_without_a_frame_in_time_is_closed(
         assert trio.current_time() == pytest.approx(10, abs=2.1)
 
 
-async def test_a_frame_sent_together_with_the_upgrade_is_handled(autojump_clock: MockClock) -> None:
+async def test_a_frame_sent_together_with_the_upgrade_is_handled() -> None:
     async with device_port() as port:
         stream = port.plug()
         (frame,) = fragments('{"msgid": "early", "data": {}}')
@@ -87,16 +87,14 @@ async def test_a_frame_sent_together_with_the_upgrade_is_handled(autojump_clock:
         assert received.startswith(b"HTTP/1.1 101")
 
 
-async def test_a_close_frame_without_a_code_is_answered_with_1000(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_close_frame_without_a_code_is_answered_with_1000() -> None:
     async with device_port() as port:
         stream = await upgraded(port)
         await stream.send_all(b"\x88\x80mask")
         assert close_code(await everything(stream)) == 1000
 
 
-async def test_half_a_frame_does_not_extend_the_deadline(autojump_clock: MockClock) -> None:
+async def test_half_a_frame_does_not_extend_the_deadline() -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = await upgraded(port)
         await stream.send_all(b"\x81\xff")
@@ -104,7 +102,7 @@ async def test_half_a_frame_does_not_extend_the_deadline(autojump_clock: MockClo
         assert trio.current_time() == pytest.approx(10, abs=2.1)
 
 
-async def test_one_byte_a_second_does_not_extend_the_deadline(autojump_clock: MockClock) -> None:
+async def test_one_byte_a_second_does_not_extend_the_deadline() -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = port.plug()
 
@@ -118,9 +116,7 @@ async def test_one_byte_a_second_does_not_extend_the_deadline(autojump_clock: Mo
         assert trio.current_time() < 13
 
 
-async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept() -> None:
     async with device_port(first_message_seconds=10) as port:
         await trio.sleep(8)  # as a TLS handshake would take
         ours, theirs = trio.testing.memory_stream_pair()
@@ -139,7 +135,7 @@ async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
         assert trio.current_time() == pytest.approx(10)
 
 
-async def test_a_thousand_silent_connections_are_all_closed(autojump_clock: MockClock) -> None:
+async def test_a_thousand_silent_connections_are_all_closed() -> None:
     async with device_port(first_message_seconds=10) as port:
         await port.site.enrol()
         streams = [port.plug() for _ in range(1000)]
@@ -151,7 +147,7 @@ async def test_a_thousand_silent_connections_are_all_closed(autojump_clock: Mock
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
-async def test_no_extension_is_accepted_so_nothing_inflates(autojump_clock: MockClock) -> None:
+async def test_no_extension_is_accepted_so_nothing_inflates() -> None:
     async with device_port() as port:
         stream = port.plug()
         await stream.send_all(UPGRADE)
@@ -176,9 +172,7 @@ async def test_no_extension_is_accepted_so_nothing_inflates(autojump_clock: Mock
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
     ],
 )
-async def test_an_invalid_upgrade_is_refused_and_others_still_connect(
-    autojump_clock: MockClock, request_head: bytes
-) -> None:
+async def test_an_invalid_upgrade_is_refused_and_others_still_connect(request_head: bytes) -> None:
     async with device_port() as port:
         await port.site.enrol()
         stream = port.plug()
@@ -203,7 +197,7 @@ async def test_an_invalid_upgrade_is_refused_and_others_still_connect(
     ],
 )
 async def test_a_page_of_another_site_opens_no_websocket(
-    autojump_clock: MockClock, origin: bytes, any_origin: bool, status: bytes
+    origin: bytes, any_origin: bool, status: bytes
 ) -> None:
     async with device_port(any_origin=any_origin) as port:
         stream = port.plug()
@@ -227,7 +221,7 @@ async def test_a_page_of_another_site_opens_no_websocket(
     ],
 )
 async def test_a_page_reaches_the_hub_by_no_name_that_is_not_its_own(
-    autojump_clock: MockClock, host: bytes, status: bytes
+    host: bytes, status: bytes
 ) -> None:
     async with device_port() as port:
         stream = port.plug()
@@ -236,9 +230,7 @@ async def test_a_page_reaches_the_hub_by_no_name_that_is_not_its_own(
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 " + status)
 
 
-async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub() -> None:
     async with device_port() as port:
         await port.site.enrol()
         stream = port.plug()
@@ -263,7 +255,7 @@ async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub(
     ],
 )
 async def test_a_frame_that_breaks_websocket_ends_the_connection_with_its_code(
-    autojump_clock: MockClock, frame: bytes, code: int
+    frame: bytes, code: int
 ) -> None:
     async with device_port() as port:
         stream = await upgraded(port)
@@ -271,9 +263,7 @@ async def test_a_frame_that_breaks_websocket_ends_the_connection_with_its_code(
         assert close_code(await everything(stream)) == code
 
 
-async def test_a_text_that_is_not_utf_8_gets_a_plain_reason(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_text_that_is_not_utf_8_gets_a_plain_reason() -> None:
     async with device_port() as port:
         stream = await upgraded(port)
         text = "门口".encode("gbk")
@@ -281,9 +271,7 @@ async def test_a_text_that_is_not_utf_8_gets_a_plain_reason(
         assert b"a text message must be UTF-8" in await everything(stream)
 
 
-async def test_large_frames_are_accepted_only_after_a_good_connect(
-    autojump_clock: MockClock,
-) -> None:
+async def test_large_frames_are_accepted_only_after_a_good_connect() -> None:
     async with connected_camera(max_first_frame_kb=4, max_frame_kb=64) as (port, _, camera):
         assert (await camera.ask("/no/such", {"photo": "x" * 60_000}))["code"] == 404
         await camera.send("x" * 65_537)
@@ -294,7 +282,7 @@ async def test_large_frames_are_accepted_only_after_a_good_connect(
 
 
 async def test_a_peer_cut_off_at_a_limit_is_counted_and_logged(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = limits_reached("frame"), limits_reached("first_message")
     async with device_port(max_first_frame_kb=4, first_message_seconds=10) as port:
@@ -311,18 +299,14 @@ async def test_a_peer_cut_off_at_a_limit_is_counted_and_logged(
     assert f"a device at {ADDRESS} was disconnected: no frame came within 10 s" in caplog.text
 
 
-async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters() -> None:
     async with device_port(max_first_frame_kb=4) as port:
         camera = await port.camera()
         await camera.send("中" * 2000)
         assert (await camera.ended())[0] == 1009
 
 
-async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_frame_that_only_claims_to_be_large_takes_no_memory() -> None:
     async with device_port(max_first_frame_kb=4) as port:
         stream = await upgraded(port)
         await stream.send_all(b"\x81\xff" + (2**40).to_bytes(8, "big") + bytes(4) + b"x" * 5000)
@@ -330,6 +314,7 @@ async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
 
 
 @pytest.mark.parametrize("kind", ["a request", "half of JSON"])
+@pytest.mark.jumping_clock(False)
 async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
     async with connected_camera() as (_, _, camera):
         photo = "x" * 300_000
@@ -364,7 +349,7 @@ def fragments(*parts: str | bytes) -> list[bytes]:
     ]
 
 
-async def test_a_message_in_fragments_is_one_message(autojump_clock: MockClock) -> None:
+async def test_a_message_in_fragments_is_one_message() -> None:
     async with device_port() as port:
         stream = await upgraded(port)
         text = json.dumps({"msgid": "中文", "data": {}}, ensure_ascii=False)
@@ -377,9 +362,7 @@ async def test_a_message_in_fragments_is_one_message(autojump_clock: MockClock) 
         assert json.loads(received[received.index(b"{") :])["msgid"] == "中文"
 
 
-async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces() -> None:
     """The first piece is as long as a frame of 127 bytes: its second byte has a 127 too."""
     async with device_port(max_first_frame_kb=128) as port:
         stream = await upgraded(port)
@@ -392,9 +375,7 @@ async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces(
         assert json.loads(received[received.index(b"{") :])["msgid"] == "whole"
 
 
-async def test_endless_fragments_are_limited_in_memory_and_size(
-    autojump_clock: MockClock,
-) -> None:
+async def test_endless_fragments_are_limited_in_memory_and_size() -> None:
     async with device_port(max_first_frame_kb=4) as port:
         stream = await upgraded(port)
         start, middle, *_ = fragments("", "", "")
@@ -407,7 +388,7 @@ async def test_endless_fragments_are_limited_in_memory_and_size(
 
 
 async def test_a_device_beyond_its_rate_limit_is_slowed_not_closed(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with device_port(max_requests_per_second=10, heartbeat_interval=60) as port:
         await port.site.enrol()
@@ -423,7 +404,7 @@ async def test_a_device_beyond_its_rate_limit_is_slowed_not_closed(
         assert sum("is slowed down" in line for line in caplog.messages) == 1
 
 
-async def test_a_flood_of_pings_is_slowed(autojump_clock: MockClock) -> None:
+async def test_a_flood_of_pings_is_slowed() -> None:
     async with connected_camera(max_requests_per_second=10) as (_, _, camera):
         for _ in range(50):
             await camera.socket.ping()
@@ -436,7 +417,7 @@ async def test_a_flood_of_pings_is_slowed(autojump_clock: MockClock) -> None:
     ids=["pongs", "empty fragments", "fragments of a byte"],
 )
 async def test_a_flood_of_empty_frames_is_slowed(
-    autojump_clock: MockClock, frame: bytes, caplog: pytest.LogCaptureFixture
+    frame: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with device_port(max_requests_per_second=10, first_message_seconds=10) as port:
         stream = await upgraded(port)
@@ -456,9 +437,7 @@ async def unread(port: Port) -> tuple[DeviceLink, trio.abc.Stream]:
     return link, theirs
 
 
-async def test_a_device_that_does_not_read_its_answers_is_closed(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_that_does_not_read_its_answers_is_closed() -> None:
     async with device_port(max_requests_per_second=10) as port:
         await port.site.enrol()
         link, theirs = await unread(port)
@@ -469,7 +448,7 @@ async def test_a_device_that_does_not_read_its_answers_is_closed(
         assert link._overdue.reason == "it did not read its answer in time"
 
 
-async def test_a_device_that_does_not_read_a_request_is_closed(autojump_clock: MockClock) -> None:
+async def test_a_device_that_does_not_read_a_request_is_closed() -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
         with pytest.raises(DeviceLeft, match="did not read the request"):
@@ -478,9 +457,7 @@ async def test_a_device_that_does_not_read_a_request_is_closed(autojump_clock: M
         assert b"\x88" not in await everything(theirs)
 
 
-async def test_a_request_cancelled_when_half_sent_closes_the_connection(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_request_cancelled_when_half_sent_closes_the_connection() -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
         with trio.move_on_after(3):
@@ -491,9 +468,7 @@ async def test_a_request_cancelled_when_half_sent_closes_the_connection(
         assert link._closing is not None
 
 
-async def test_a_request_cancelled_while_another_is_sent_does_no_harm(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_request_cancelled_while_another_is_sent_does_no_harm() -> None:
     async with device_port() as port, trio.open_nursery() as nursery:
         link, theirs = await unread(port)
 
@@ -536,7 +511,7 @@ async def test_requests_through_a_small_socket_buffer_arrive_complete(
             nursery.cancel_scope.cancel()
 
 
-async def test_nothing_is_sent_after_half_a_request(autojump_clock: MockClock) -> None:
+async def test_nothing_is_sent_after_half_a_request() -> None:
     async with device_port() as port, trio.open_nursery() as nursery:
         link, theirs = await unread(port)
 
@@ -555,9 +530,7 @@ async def everything_late(stream: trio.abc.ReceiveStream, seconds: float) -> byt
     return await everything(stream)
 
 
-async def test_a_peer_that_does_not_answer_the_close_is_not_waited_for(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_peer_that_does_not_answer_the_close_is_not_waited_for() -> None:
     async with device_port() as port:
         stream = await upgraded(port)
         port.links[0].close("enough")
@@ -565,7 +538,7 @@ async def test_a_peer_that_does_not_answer_the_close_is_not_waited_for(
         assert trio.current_time() <= 2
 
 
-async def test_a_fault_in_a_handler_ends_only_its_own_connection(autojump_clock: MockClock) -> None:
+async def test_a_fault_in_a_handler_ends_only_its_own_connection() -> None:
     async with device_port() as port:
         await port.site.enrol()
         neighbour = await port.camera()
@@ -603,9 +576,7 @@ async def test_a_fault_in_a_handler_ends_only_its_own_connection(autojump_clock:
         assert (await neighbour.ask("/heartbeat"))["code"] == 200
 
 
-async def test_pending_devices_beyond_the_limit_replace_each_other(
-    autojump_clock: MockClock,
-) -> None:
+async def test_pending_devices_beyond_the_limit_replace_each_other() -> None:
     async with device_port(max_waiting=10) as port:
         legitimate = await port.camera("LEGITIMATE", address="10.0.0.7")
         await legitimate.connect()
@@ -621,9 +592,7 @@ async def test_pending_devices_beyond_the_limit_replace_each_other(
         assert legitimate.socket.closed is None
 
 
-async def test_enrolled_cameras_without_a_did_do_not_count_as_pending(
-    autojump_clock: MockClock,
-) -> None:
+async def test_enrolled_cameras_without_a_did_do_not_count_as_pending() -> None:
     """All cameras of a site may connect for the first time at once; each gets its parameters."""
     async with device_port(max_waiting=10, require_did="auto") as port:
         cameras = []
@@ -639,7 +608,7 @@ async def test_enrolled_cameras_without_a_did_do_not_count_as_pending(
         assert online(port.site) == 30
 
 
-async def test_random_bytes_never_raise_from_a_link(autojump_clock: MockClock) -> None:
+async def test_random_bytes_never_raise_from_a_link() -> None:
     """Random bytes after the upgrade raise no error of the hub."""
     async with device_port() as port:
         for size in (1, 2, 7, 50, 300, 5000):
@@ -652,9 +621,7 @@ async def test_random_bytes_never_raise_from_a_link(autojump_clock: MockClock) -
         assert (await camera.connect())["code"] == 421
 
 
-async def test_a_camera_that_connects_again_and_again_keeps_one_place(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_connects_again_and_again_keeps_one_place() -> None:
     """Its earlier connections take 2 s each to end if it does not answer their close frames."""
     slots = ConnectionSlots(Limits(connections=4, per_address=4))
     async with device_port() as port:

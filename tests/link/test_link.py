@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from hub import metrics
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
@@ -19,10 +19,10 @@ from hub.store.tables.devices import DeviceChange
 from tests.support.gate import CODE, SN, public_pem
 from tests.support.plug import connected_camera, device_port
 
+pytestmark = pytest.mark.jumping_clock
 
-async def test_a_camera_connects_sends_heartbeats_and_updates_its_token(
-    autojump_clock: MockClock,
-) -> None:
+
+async def test_a_camera_connects_sends_heartbeats_and_updates_its_token() -> None:
     async with device_port(heartbeat_interval=30) as port:
         device = await port.site.enrol()
         camera = await port.camera()
@@ -38,12 +38,12 @@ async def test_a_camera_connects_sends_heartbeats_and_updates_its_token(
         assert update["result"]["token"] != camera.token
 
 
-async def test_the_uri_may_lack_its_slash_and_have_blanks(autojump_clock: MockClock) -> None:
+async def test_the_uri_may_lack_its_slash_and_have_blanks() -> None:
     async with connected_camera() as (_, _, camera):
         assert (await camera.ask(" heartbeat"))["code"] == 200
 
 
-async def test_a_binary_message_is_handled_like_a_text_message(autojump_clock: MockClock) -> None:
+async def test_a_binary_message_is_handled_like_a_text_message() -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -67,7 +67,7 @@ async def test_a_binary_message_is_handled_like_a_text_message(autojump_clock: M
     ],
 )
 async def test_a_bad_frame_is_answered_420_and_the_connection_stays(
-    autojump_clock: MockClock, frame: str | bytes, msgid: str
+    frame: str | bytes, msgid: str
 ) -> None:
     async with device_port(max_first_frame_kb=256) as port:
         await port.site.enrol()
@@ -78,9 +78,7 @@ async def test_a_bad_frame_is_answered_420_and_the_connection_stays(
         assert (await camera.connect())["code"] == 200
 
 
-async def test_a_connect_without_sn_or_ts_is_420_and_names_the_field(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connect_without_sn_or_ts_is_420_and_names_the_field() -> None:
     async with device_port() as port:
         camera = await port.camera()
         for field in ("sn", "ts"):
@@ -90,7 +88,7 @@ async def test_a_connect_without_sn_or_ts_is_420_and_names_the_field(
             assert field in answer["msg"]
 
 
-async def test_before_a_good_connect_every_other_uri_is_401(autojump_clock: MockClock) -> None:
+async def test_before_a_good_connect_every_other_uri_is_401() -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -102,9 +100,7 @@ async def test_before_a_good_connect_every_other_uri_is_401(autojump_clock: Mock
         assert (await camera.connect())["code"] == 200
 
 
-async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401(
-    autojump_clock: MockClock,
-) -> None:
+async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401() -> None:
     async with connected_camera(token_ttl=100) as (_, _, camera):
         assert (await camera.ask("/no/such/uri"))["code"] == 404
         for token in (None, "nonsense", "t" * 5000):
@@ -116,15 +112,13 @@ async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401(
         assert (await camera.connect())["code"] == 200
 
 
-async def test_a_foreign_did_in_a_heartbeat_is_421_and_the_connection_stays(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_foreign_did_in_a_heartbeat_is_421_and_the_connection_stays() -> None:
     async with connected_camera() as (_, _, camera):
         assert (await camera.ask("/heartbeat", {"did": "999"}))["code"] == 421
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
-async def test_a_second_connection_closes_the_first(autojump_clock: MockClock) -> None:
+async def test_a_second_connection_closes_the_first() -> None:
     async with device_port() as port:
         device = await port.site.enrol()
         first, second = await port.camera(), await port.camera()
@@ -135,9 +129,7 @@ async def test_a_second_connection_closes_the_first(autojump_clock: MockClock) -
         assert (await second.ask("/heartbeat", token=second.token))["code"] == 200
 
 
-async def test_a_second_connect_on_one_connection_gives_a_new_token(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_second_connect_on_one_connection_gives_a_new_token() -> None:
     async with connected_camera() as (_, _, camera):
         first = camera.token
         await camera.connect()
@@ -146,9 +138,7 @@ async def test_a_second_connect_on_one_connection_gives_a_new_token(
             assert (await camera.ask("/heartbeat", token=token))["code"] == 200
 
 
-async def test_a_connection_may_be_admitted_as_another_device(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connection_may_be_admitted_as_another_device() -> None:
     async with device_port() as port:
         first = await port.site.enrol()
         second = await port.site.enrol("OTHER-SN")
@@ -160,9 +150,7 @@ async def test_a_connection_may_be_admitted_as_another_device(
         assert port.site.devices.get(second.did).state == "online"
 
 
-async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_frame(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_frame() -> None:
     async with connected_camera(heartbeat_interval=30) as (port, device, camera):
         await trio.sleep(74)
         assert (await camera.ask("/heartbeat"))["code"] == 200
@@ -172,9 +160,7 @@ async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_fram
         assert port.site.devices.get(device.did).state == "offline"
 
 
-async def test_pings_and_half_frames_do_not_keep_a_silent_device_online(
-    autojump_clock: MockClock,
-) -> None:
+async def test_pings_and_half_frames_do_not_keep_a_silent_device_online() -> None:
     async with connected_camera(heartbeat_interval=2) as (port, device, camera):
         for _ in range(4):
             await trio.sleep(1)
@@ -184,23 +170,21 @@ async def test_pings_and_half_frames_do_not_keep_a_silent_device_online(
         assert trio.current_time() < 7
 
 
-async def test_a_device_is_offline_when_its_connection_ends(autojump_clock: MockClock) -> None:
+async def test_a_device_is_offline_when_its_connection_ends() -> None:
     async with connected_camera() as (port, device, camera):
         await camera.socket.aclose()
         await wait_all_tasks_blocked()
         assert port.site.devices.get(device.did).state == "offline"
 
 
-async def test_a_device_is_offline_when_the_network_breaks(autojump_clock: MockClock) -> None:
+async def test_a_device_is_offline_when_the_network_breaks() -> None:
     async with connected_camera() as (port, device, camera):
         await trio.aclose_forcefully(camera.socket._stream)
         await wait_all_tasks_blocked()
         assert port.site.devices.get(device.did).state == "offline"
 
 
-async def test_an_unknown_device_is_pending_until_it_is_accepted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_an_unknown_device_is_pending_until_it_is_accepted() -> None:
     async with device_port(require_did="auto") as port:
         await port.site.devices.set_site_key(public_pem())
         camera = await port.camera()
@@ -222,9 +206,7 @@ async def test_an_unknown_device_is_pending_until_it_is_accepted(
         assert (await camera.connect(did=camera_did[0]))["code"] == 200
 
 
-async def test_a_pending_connection_is_closed_after_a_long_silence(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_pending_connection_is_closed_after_a_long_silence() -> None:
     async with device_port() as port:
         camera = await port.camera()
         await camera.connect()
@@ -233,9 +215,7 @@ async def test_a_pending_connection_is_closed_after_a_long_silence(
         assert len(port.site.enrolment.waiting()) == 1
 
 
-async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the_421(
-    autojump_clock: MockClock,
-) -> None:
+async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the_421() -> None:
     async with device_port(require_did="auto") as port:
         device = await port.site.enrol()
         camera = await port.camera()
@@ -250,18 +230,16 @@ async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the
         assert port.site.devices.get(device.did).init_outcome == "refused with 404 no"
 
 
-async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitted_next_time(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitted_next_time() -> (
+    None
+):
     async with connected_camera(require_did="auto") as (_, _, camera):
         offer = await camera.receive()
         await camera.send({"msgid": offer["msgid"], "data": {"code": 200}})
         assert (await camera.connect())["code"] == 200
 
 
-async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did(
-    autojump_clock: MockClock,
-) -> None:
+async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did() -> None:
     async with connected_camera(require_did="auto") as (_, _, camera):
         await camera.receive()
         await trio.sleep(5)
@@ -270,9 +248,7 @@ async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did(
         assert (await camera.connect())["code"] == 200
 
 
-async def test_the_end_of_the_connection_means_that_a_camera_has_no_did(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_end_of_the_connection_means_that_a_camera_has_no_did() -> None:
     async with device_port(require_did="auto") as port:
         await port.site.enrol()
         first = await port.camera()
@@ -283,9 +259,7 @@ async def test_the_end_of_the_connection_means_that_a_camera_has_no_did(
         assert (await second.connect())["code"] == 200
 
 
-async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera() -> None:
     async with connected_camera(require_did="auto") as (port, device, camera):
         await wait_all_tasks_blocked()
         camera.link.close("the hub stops", 1001)
@@ -293,7 +267,7 @@ async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera(
         assert port.site.devices.device(device.did).did_state == "unknown"
 
 
-async def test_disabling_a_device_closes_its_connection(autojump_clock: MockClock) -> None:
+async def test_disabling_a_device_closes_its_connection() -> None:
     async with connected_camera() as (port, device, camera):
         await port.site.devices.change(device.did, DeviceChange(enabled=False))
         # At once, and not because of its silence.
@@ -301,9 +275,7 @@ async def test_disabling_a_device_closes_its_connection(autojump_clock: MockCloc
         assert not port.site.registry.get(device.did)
 
 
-async def test_a_delayed_answer_does_not_delay_others(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_delayed_answer_does_not_delay_others() -> None:
     async with device_port() as port:
         await port.site.enrol()
         await port.site.enrol("NEIGHBOUR")
@@ -318,7 +290,7 @@ async def test_a_delayed_answer_does_not_delay_others(
         assert trio.current_time() == 1
 
 
-async def test_a_connection_can_be_closed_during_a_delay(autojump_clock: MockClock) -> None:
+async def test_a_connection_can_be_closed_during_a_delay() -> None:
     async with device_port() as port:
         camera = await port.camera()
         for _ in range(10):
@@ -331,18 +303,14 @@ async def test_a_connection_can_be_closed_during_a_delay(autojump_clock: MockClo
         assert trio.current_time() == held_since
 
 
-async def test_a_delay_may_exceed_the_deadline_of_a_short_interval(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_delay_may_exceed_the_deadline_of_a_short_interval() -> None:
     async with connected_camera(heartbeat_interval=1) as (_, _, camera):
         for _ in range(8):
             assert (await camera.connect(code="WRONG"))["code"] == 423
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
-async def test_a_request_ends_the_delay_of_a_pending_device(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_request_ends_the_delay_of_a_pending_device() -> None:
     async with device_port(require_did="auto") as port:
         await port.site.devices.set_site_key(public_pem())
         camera = await port.camera()
@@ -360,9 +328,7 @@ async def test_a_request_ends_the_delay_of_a_pending_device(
         assert (await port.site.enrolment.accept(SN, CODE)).outcome == "taken"
 
 
-async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later() -> None:
     """The code 503 is for HTTP only (D7)."""
     async with device_port() as port:
         await port.site.enrol()
@@ -372,9 +338,7 @@ async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later(
         assert (await camera.ended())[0] == 1013
 
 
-async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token() -> None:
     async with connected_camera() as (port, _, camera):
         answers: list[DeviceAnswer] = []
 
@@ -395,7 +359,7 @@ async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
         assert json.loads(bytes(answers[0].result or b"")) == {"n": 2}
 
 
-async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock) -> None:
+async def test_an_answer_without_a_request_is_dropped() -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -403,7 +367,7 @@ async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock)
         assert (await camera.connect())["code"] == 200
 
 
-async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: MockClock) -> None:
+async def test_a_request_without_an_answer_raises_device_silent() -> None:
     async with connected_camera() as (_, _, camera):
         with pytest.raises(DeviceSilent):
             await camera.link.request("/x", {}, seconds=5)
@@ -412,7 +376,7 @@ async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: 
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
-async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> None:
+async def test_a_request_ends_with_its_connection() -> None:
     async with connected_camera() as (port, _, camera):
         ended = trio.Event()
 
@@ -430,7 +394,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
             await camera.link.request("/x", {}, seconds=60)
 
 
-async def test_unanswered_requests_are_limited(autojump_clock: MockClock) -> None:
+async def test_unanswered_requests_are_limited() -> None:
     async with connected_camera() as (_, _, camera):
         busy: list[DeviceBusy] = []
 
@@ -468,7 +432,7 @@ async def given_up(link: DeviceLink, freed: Freed, *, after: float) -> None:
         await link.request("/x", {}, seconds=10, on_free=freed)
 
 
-async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockClock) -> None:
+async def test_a_device_is_free_as_soon_as_it_has_answered() -> None:
     async with connected_camera() as (port, _, camera):
         freed = Freed()
         port.nursery.start_soon(partial(camera.link.request, "/x", {}, seconds=10, on_free=freed))
@@ -481,9 +445,7 @@ async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockC
 
 
 @pytest.mark.parametrize("after", [2, math.inf], ids=["hung up", "timed out"])
-async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
-    autojump_clock: MockClock, after: float
-) -> None:
+async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(after: float) -> None:
     async with connected_camera() as (_, _, camera):
         freed, strays = Freed(), stray_answers()
         await given_up(camera.link, freed, after=after)
@@ -496,9 +458,7 @@ async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
         assert stray_answers() == strays + 1
 
 
-async def test_a_device_that_never_answers_is_free_after_a_second_timeout(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_that_never_answers_is_free_after_a_second_timeout() -> None:
     async with connected_camera() as (_, _, camera):
         freed = Freed()
         await given_up(camera.link, freed, after=4)
@@ -506,7 +466,7 @@ async def test_a_device_that_never_answers_is_free_after_a_second_timeout(
         assert freed.at == [20]
 
 
-async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClock) -> None:
+async def test_a_device_is_free_when_its_connection_ends() -> None:
     async with connected_camera() as (_, _, camera):
         freed = Freed()
         await given_up(camera.link, freed, after=4)
@@ -518,9 +478,7 @@ async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClo
         assert freed.at == [4, 4]
 
 
-async def test_an_abandoned_request_does_not_keep_a_connection_open(
-    autojump_clock: MockClock,
-) -> None:
+async def test_an_abandoned_request_does_not_keep_a_connection_open() -> None:
     async with connected_camera() as (_, _, camera):
         await given_up(camera.link, Freed(), after=4)
         camera.link.close("enough")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 from wsproto.events import BytesMessage
 
 from hub.link.connection import STRANGERS
@@ -15,6 +15,8 @@ from hub.net.byte_budget import SENDER_DIVISOR
 from tests.link.test_hardening import limits_reached
 from tests.support.gate import ADDRESS
 from tests.support.plug import Camera, Port, device_port
+
+pytestmark = pytest.mark.jumping_clock
 
 KB = 1024
 MB = 1024 * KB
@@ -40,9 +42,7 @@ def last_reason(port: Port, camera: Camera) -> str:
     return str(getattr(kept, "reason", kept))
 
 
-async def test_unfinished_messages_of_all_devices_fit_in_one_budget(
-    autojump_clock: MockClock,
-) -> None:
+async def test_unfinished_messages_of_all_devices_fit_in_one_budget() -> None:
     async with device_port(message_budget_mb=1, max_frame_kb=400) as port:
         cameras = [await connected(port, f"SN{number}") for number in range(8)]
         for camera in cameras:
@@ -53,9 +53,7 @@ async def test_unfinished_messages_of_all_devices_fit_in_one_budget(
         ]
 
 
-async def test_who_holds_most_makes_room_and_is_told_why(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_who_holds_most_makes_room_and_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
     before = limits_reached("message_budget")
     async with device_port(message_budget_mb=1, max_frame_kb=1000) as port:
         greedy, other = [await connected(port, sn) for sn in ("GREEDY", "OTHER")]
@@ -70,9 +68,7 @@ async def test_who_holds_most_makes_room_and_is_told_why(
         assert (await other.receive())["data"]["code"] == 401
 
 
-async def test_a_message_that_would_be_the_largest_is_refused_when_all_is_taken(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_message_that_would_be_the_largest_is_refused_when_all_is_taken() -> None:
     async with device_port(message_budget_mb=1, max_frame_kb=1000) as port:
         first, second = [await connected(port, sn) for sn in ("FIRST", "SECOND")]
         await send_part(first, 500 * KB)
@@ -82,7 +78,7 @@ async def test_a_message_that_would_be_the_largest_is_refused_when_all_is_taken(
         assert port.messages.used == 500 * KB
 
 
-async def test_short_messages_need_no_room(autojump_clock: MockClock) -> None:
+async def test_short_messages_need_no_room() -> None:
     async with device_port(message_budget_mb=1, max_frame_kb=1024) as port:
         greedy, neighbour = [await connected(port, sn) for sn in ("GREEDY", "NEIGHBOUR")]
         await send_part(greedy, 1024 * KB)
@@ -94,9 +90,7 @@ async def test_short_messages_need_no_room(autojump_clock: MockClock) -> None:
         assert (await neighbour.ask("/heartbeat"))["code"] == 200
 
 
-async def test_room_is_free_again_when_a_message_is_handled_or_its_sender_leaves(
-    autojump_clock: MockClock,
-) -> None:
+async def test_room_is_free_again_when_a_message_is_handled_or_its_sender_leaves() -> None:
     async with device_port() as port:
         camera = await connected(port, "SN")
         for _ in range(3):
@@ -113,7 +107,7 @@ async def test_room_is_free_again_when_a_message_is_handled_or_its_sender_leaves
 
 
 async def test_a_long_message_that_stops_arriving_is_given_up(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with device_port(heartbeat_interval=3600) as port:
         camera = await connected(port, "SN")
@@ -127,9 +121,7 @@ async def test_a_long_message_that_stops_arriving_is_given_up(
         assert port.messages.used == 0
 
 
-async def test_a_slow_message_arrives_as_long_as_it_keeps_the_pace(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_slow_message_arrives_as_long_as_it_keeps_the_pace() -> None:
     async with device_port(heartbeat_interval=3600) as port:
         camera = await connected(port, "SN")
         part = b" " * (PACE_BYTES // 15)
@@ -140,7 +132,7 @@ async def test_a_slow_message_arrives_as_long_as_it_keeps_the_pace(
         assert (await camera.receive())["data"]["code"] == 420
 
 
-async def test_a_recording_list_over_gprs_is_taken(autojump_clock: MockClock) -> None:
+async def test_a_recording_list_over_gprs_is_taken() -> None:
     """100 rows of 1.8 in 37 KB, at 2.5 KB/s and with a pause of 10 s."""
     rows = [
         {"path": f"/record/2021-10-03/{number:06}.mp4" + "x" * 300, "beginTime": "2021-10-03"}
@@ -165,9 +157,7 @@ async def test_a_recording_list_over_gprs_is_taken(autojump_clock: MockClock) ->
         assert len(answer) == 1
 
 
-async def test_first_frames_of_many_addresses_leave_room_for_a_camera(
-    autojump_clock: MockClock,
-) -> None:
+async def test_first_frames_of_many_addresses_leave_room_for_a_camera() -> None:
     async with device_port(message_budget_mb=1, max_first_frame_kb=64) as port:
         camera = await connected(port, "SN")
         for number in range(20):
@@ -179,9 +169,7 @@ async def test_first_frames_of_many_addresses_leave_room_for_a_camera(
         assert port.messages.used >= 700 * KB
 
 
-async def test_a_device_that_is_named_as_strangers_are_is_another_sender(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_that_is_named_as_strangers_are_is_another_sender() -> None:
     async with device_port(message_budget_mb=1, max_first_frame_kb=1000) as port:
         stranger, named = [await port.camera(sn, f"10.1.0.{sn}") for sn in ("1", "2")]
         named.link.did = STRANGERS

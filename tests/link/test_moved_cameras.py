@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.services.admission.unsigned.moves import EXPECTED_SECONDS, ExpectedMoves
 from hub.services.admission.unsigned.paths import hash_secret
@@ -22,6 +21,8 @@ from tests.support.unsigned_camera import (
     settle,
     unsigned_camera,
 )
+
+pytestmark = pytest.mark.jumping_clock
 
 NEW, ELSEWHERE, OUTSIDE = "10.0.0.88", "10.0.0.66", "10.9.9.9"
 
@@ -46,7 +47,7 @@ async def come_back(port: Port, address: str = NEW, **more: Any) -> UnsignedCame
     return camera
 
 
-async def test_it_is_admitted_at_its_new_address_and_held_to_it(autojump_clock: MockClock) -> None:
+async def test_it_is_admitted_at_its_new_address_and_held_to_it() -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
         camera = await come_back(port)
@@ -61,9 +62,7 @@ async def test_it_is_admitted_at_its_new_address_and_held_to_it(autojump_clock: 
         assert device(port).suspect == "address"
 
 
-async def test_one_whose_old_connection_is_still_open_is_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_one_whose_old_connection_is_still_open_is_admitted() -> None:
     """A camera that changes its address at once closes nothing."""
     async with approved_camera() as (port, older):
         port.site.enrolment.moves.expect(device(port).did, SN, NEW)
@@ -75,7 +74,7 @@ async def test_one_whose_old_connection_is_still_open_is_admitted(
         assert link.address == NEW
 
 
-async def test_one_that_stays_where_it_was_is_admitted_there(autojump_clock: MockClock) -> None:
+async def test_one_that_stays_where_it_was_is_admitted_there() -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
         await come_back(port, ADDRESS)
@@ -92,7 +91,7 @@ async def test_one_that_stays_where_it_was_is_admitted_there(autojump_clock: Moc
     ],
 )
 async def test_who_is_there_before_the_camera_needs_all_that_it_has(
-    autojump_clock: MockClock, facts: dict[str, str], mark: str
+    facts: dict[str, str], mark: str
 ) -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
@@ -106,7 +105,7 @@ async def test_who_is_there_before_the_camera_needs_all_that_it_has(
         assert device(port).pinned_address == NEW
 
 
-async def test_at_any_other_address_it_stays_in_quarantine(autojump_clock: MockClock) -> None:
+async def test_at_any_other_address_it_stays_in_quarantine() -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
         await come_back(port, ELSEWHERE)
@@ -115,7 +114,7 @@ async def test_at_any_other_address_it_stays_in_quarantine(autojump_clock: MockC
         assert device(port).pinned_address == ADDRESS
 
 
-async def test_after_its_time_it_stays_in_quarantine(autojump_clock: MockClock) -> None:
+async def test_after_its_time_it_stays_in_quarantine() -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
         await trio.sleep(EXPECTED_SECONDS)
@@ -124,9 +123,7 @@ async def test_after_its_time_it_stays_in_quarantine(autojump_clock: MockClock) 
         assert device(port).suspect == "address"
 
 
-async def test_an_address_outside_the_networks_is_refused_all_the_same(
-    autojump_clock: MockClock,
-) -> None:
+async def test_an_address_outside_the_networks_is_refused_all_the_same() -> None:
     async with device_port(**ASK) as port:
         await send_away(port, OUTSIDE)
         camera = await come_back(port, OUTSIDE)
@@ -134,9 +131,7 @@ async def test_an_address_outside_the_networks_is_refused_all_the_same(
         assert not is_online(port.site)
 
 
-async def test_a_secret_address_is_needed_at_the_new_address_too(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_secret_address_is_needed_at_the_new_address_too() -> None:
     async with device_port(**ASK) as port:
         await send_away(port)
         secret = "s" * 22

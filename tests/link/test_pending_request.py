@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceOffline, DeviceSilent, HubError
 from hub.services.commands.calls import Commands
 from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.plug import Camera, Port, device_port
+
+pytestmark = pytest.mark.jumping_clock
 
 
 class Commander:
@@ -52,9 +54,7 @@ async def say_done(camera: Camera, frame: Any) -> None:
     await wait_all_tasks_blocked()
 
 
-async def test_a_command_is_sent_with_the_token_and_returns_the_answer(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_command_is_sent_with_the_token_and_returns_the_answer() -> None:
     async with device_port() as port:
         camera, commander = await online(port)
 
@@ -70,9 +70,7 @@ async def test_a_command_is_sent_with_the_token_and_returns_the_answer(
         assert json.loads(bytes(got.result or b"")) == {"pid": 7, "name": "Li Wei"}
 
 
-async def test_the_next_photo_is_sent_when_the_late_answer_to_the_last_arrives(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_next_photo_is_sent_when_the_late_answer_to_the_last_arrives() -> None:
     async with device_port(heartbeat_interval=60) as port:
         camera, commander = await online(port)
         await commander.add("first")
@@ -86,9 +84,7 @@ async def test_the_next_photo_is_sent_when_the_late_answer_to_the_last_arrives(
         assert commander.got["second"] == (None, 35)
 
 
-async def test_a_photo_that_is_never_answered_makes_way_for_the_next(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_photo_that_is_never_answered_makes_way_for_the_next() -> None:
     async with device_port(heartbeat_interval=60) as port:
         camera, commander = await online(port)
         await commander.add("first")
@@ -104,9 +100,7 @@ async def test_a_photo_that_is_never_answered_makes_way_for_the_next(
         }
 
 
-async def test_a_cancellation_before_anything_is_sent_keeps_the_connection(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_cancellation_before_anything_is_sent_keeps_the_connection() -> None:
     """A browser that leaves a page cancels many requests for pictures at once."""
     async with device_port() as port:
         camera, commander = await online(port)
@@ -119,9 +113,7 @@ async def test_a_cancellation_before_anything_is_sent_keeps_the_connection(
         assert commander.got == {"next": (None, 0)}
 
 
-async def test_the_end_of_the_connection_ends_sent_and_queued_commands(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_end_of_the_connection_ends_sent_and_queued_commands() -> None:
     async with device_port() as port:
         camera, commander = await online(port)
         await commander.add("out")
@@ -131,9 +123,7 @@ async def test_the_end_of_the_connection_ends_sent_and_queued_commands(
         assert commander.got == {"out": (DeviceLeft, 0), "waits": (DeviceOffline, 0)}
 
 
-async def test_queued_commands_are_sent_on_the_connection_that_replaces_the_first(
-    autojump_clock: MockClock,
-) -> None:
+async def test_queued_commands_are_sent_on_the_connection_that_replaces_the_first() -> None:
     async with device_port() as port:
         _, commander = await online(port)
         await commander.add("out")
@@ -144,9 +134,7 @@ async def test_queued_commands_are_sent_on_the_connection_that_replaces_the_firs
         assert commander.got == {"out": (DeviceLeft, 0), "waits": (None, 0)}
 
 
-async def test_a_late_answer_on_a_newer_connection_is_ignored(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_late_answer_on_a_newer_connection_is_ignored() -> None:
     async with device_port() as port:
         camera, commander = await online(port)
         await commander.add("first")
@@ -171,9 +159,7 @@ async def test_a_late_answer_on_a_newer_connection_is_ignored(
         '\ufeff{"msgid" : "%s", "data": {"code": 0}}',
     ],
 )
-async def test_an_unreadable_answer_ends_its_request_at_once(
-    autojump_clock: MockClock, answer: str
-) -> None:
+async def test_an_unreadable_answer_ends_its_request_at_once(answer: str) -> None:
     async with device_port() as port:
         camera, commander = await online(port)
         await commander.add("asked")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.live.frame_ring import ConnectionEnded, TraceEntry
 from hub.wire.redaction import redact_frame
 from tests.support.gate import SN
 from tests.support.plug import Port, connected_camera, device_port
+
+pytestmark = pytest.mark.jumping_clock
 
 
 def traced(port: Port, sn: str = SN) -> list[str]:
@@ -25,7 +27,7 @@ def _named(entry: TraceEntry) -> str:
     return f"{entry.direction} {what}"
 
 
-async def test_everything_is_kept_both_ways(autojump_clock: MockClock) -> None:
+async def test_everything_is_kept_both_ways() -> None:
     async with connected_camera() as (port, device, camera):
         await camera.ask("/heartbeat")
         link = port.site.registry.get(device.did)
@@ -46,9 +48,7 @@ async def _ask(link: object) -> None:
     await link.request("/person/query", {"pid": "1"}, seconds=5)  # type: ignore[attr-defined]
 
 
-async def test_the_trace_continues_over_connections_and_has_the_reason_of_each_end(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_trace_continues_over_connections_and_has_the_reason_of_each_end() -> None:
     async with device_port() as port:
         await port.site.enrol()
         first = await port.camera()
@@ -64,9 +64,7 @@ async def test_the_trace_continues_over_connections_and_has_the_reason_of_each_e
         )
 
 
-async def test_frames_of_a_refused_device_are_kept_when_it_is_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_frames_of_a_refused_device_are_kept_when_it_is_admitted() -> None:
     async with device_port() as port:
         camera = await port.camera()
         await camera.send("garbage")
@@ -78,9 +76,7 @@ async def test_frames_of_a_refused_device_are_kept_when_it_is_admitted(
         assert traced(port)[-4:] == ["in /connect", "out 421", "in /connect", "out 200"]
 
 
-async def test_a_connect_with_only_a_serial_number_is_found_by_it(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connect_with_only_a_serial_number_is_found_by_it() -> None:
     async with device_port() as port:
         camera = await port.camera()
         assert (await camera.ask("/connect", {"sn": SN, "sign": ["?"]}))["code"] == 420
@@ -89,7 +85,7 @@ async def test_a_connect_with_only_a_serial_number_is_found_by_it(
         assert traced(port)[2:] == ["in /connect", "out 420"]
 
 
-async def test_a_frame_is_traced_before_its_answer_is_delayed(autojump_clock: MockClock) -> None:
+async def test_a_frame_is_traced_before_its_answer_is_delayed() -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()

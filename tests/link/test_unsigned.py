@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import (
     BadParameter,
@@ -38,6 +38,8 @@ from tests.support.unsigned_camera import (
     unsigned_camera,
 )
 
+pytestmark = pytest.mark.jumping_clock
+
 ELSEWHERE, OUTSIDE = "10.0.0.66", "10.9.9.9"
 FACTS = ["/system/device/get_info", "/net/ifconfig_get_inet"]
 
@@ -53,9 +55,7 @@ async def heartbeat(camera: UnsignedCamera) -> int:
 # -- off by default
 
 
-async def test_a_site_that_does_not_want_them_answers_421_and_says_what_it_is(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_site_that_does_not_want_them_answers_421_and_says_what_it_is() -> None:
     async with device_port() as port:
         camera = await unsigned_camera(port)
         assert (await camera.connect())["code"] == 421
@@ -63,9 +63,7 @@ async def test_a_site_that_does_not_want_them_answers_421_and_says_what_it_is(
         assert camera.asked == []
 
 
-async def test_switching_it_off_disconnects_them_and_ends_their_tokens(
-    autojump_clock: MockClock,
-) -> None:
+async def test_switching_it_off_disconnects_them_and_ends_their_tokens() -> None:
     async with approved_camera() as (port, camera):
         await port.nursery.start(port.site.admission.follow_settings)
         port.site.change_settings()
@@ -81,9 +79,7 @@ async def test_switching_it_off_disconnects_them_and_ends_their_tokens(
 # -- quarantine and approval
 
 
-async def test_a_camera_is_approved_by_its_code_and_asked_again_when_it_connects(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_is_approved_by_its_code_and_asked_again_when_it_connects() -> None:
     async with device_port(**ASK) as port:
         waiting = await unsigned_camera(port)
         assert (await waiting.connect())["code"] == 200
@@ -104,9 +100,7 @@ async def test_a_camera_is_approved_by_its_code_and_asked_again_when_it_connects
         assert port.site.devices.device(device(port).did).fw_ver == "1.1.7_x"
 
 
-async def test_the_code_is_not_stored_and_no_signature_with_it_is_good(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_code_is_not_stored_and_no_signature_with_it_is_good() -> None:
     async with device_port(**ASK) as port:
         await approved(port)
         stored = port.site.store.rows("SELECT * FROM device")
@@ -122,9 +116,7 @@ async def test_the_code_is_not_stored_and_no_signature_with_it_is_good(
             port.site.authentication.by_signature({**query, "sign": sign_params(query, secret)})
 
 
-async def test_many_that_wait_at_one_address_do_not_slow_each_other(
-    autojump_clock: MockClock,
-) -> None:
+async def test_many_that_wait_at_one_address_do_not_slow_each_other() -> None:
     async with device_port(**ASK) as port:
         began = trio.current_time()
         for number in range(8):
@@ -140,7 +132,7 @@ async def test_many_that_wait_at_one_address_do_not_slow_each_other(
 
 
 @pytest.mark.parametrize("code", ["WRONG123", CODE[:-1], f"{CODE}0"])
-async def test_another_code_approves_nothing(autojump_clock: MockClock, code: str) -> None:
+async def test_another_code_approves_nothing(code: str) -> None:
     async with device_port(**ASK) as port:
         camera = await unsigned_camera(port)
         await camera.connect()
@@ -151,7 +143,7 @@ async def test_another_code_approves_nothing(autojump_clock: MockClock, code: st
         await port.site.enrolment.accept(SN, CODE)
 
 
-async def test_a_camera_that_names_another_sn_is_not_approved(autojump_clock: MockClock) -> None:
+async def test_a_camera_that_names_another_sn_is_not_approved() -> None:
     async with device_port(**ASK) as port:
         camera = await unsigned_camera(port, sn="OTHER")
         camera.facts["sn"] = SN
@@ -160,7 +152,7 @@ async def test_a_camera_that_names_another_sn_is_not_approved(autojump_clock: Mo
             await port.site.enrolment.accept("OTHER", CODE)
 
 
-async def test_a_camera_that_has_left_cannot_be_approved(autojump_clock: MockClock) -> None:
+async def test_a_camera_that_has_left_cannot_be_approved() -> None:
     async with device_port(**ASK) as port:
         camera = await unsigned_camera(port)
         await camera.connect()
@@ -171,9 +163,7 @@ async def test_a_camera_that_has_left_cannot_be_approved(autojump_clock: MockClo
         assert device(port) is None
 
 
-async def test_a_connection_that_claims_another_sn_meanwhile_is_not_approved(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connection_that_claims_another_sn_meanwhile_is_not_approved() -> None:
     async with device_port(**ASK) as port:
         camera = await unsigned_camera(port)
         await camera.connect()
@@ -196,9 +186,7 @@ async def test_a_connection_that_claims_another_sn_meanwhile_is_not_approved(
         assert device(port) is None
 
 
-async def test_a_camera_without_a_device_number_is_not_approved(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_without_a_device_number_is_not_approved() -> None:
     async with device_port(**ASK) as port:
         camera = await unsigned_camera(port, devid="")
         await camera.connect()
@@ -207,7 +195,7 @@ async def test_a_camera_without_a_device_number_is_not_approved(
         assert pending_codes(port.site) == ["unsigned", "not-proved"]
 
 
-async def test_the_token_of_quarantine_is_good_for_nothing(autojump_clock: MockClock) -> None:
+async def test_the_token_of_quarantine_is_good_for_nothing() -> None:
     async with device_port(**ASK) as port:
         await approved(port)
         link = port.site.registry.get(device(port).did)
@@ -227,9 +215,7 @@ async def test_the_token_of_quarantine_is_good_for_nothing(autojump_clock: MockC
 # -- attacks
 
 
-async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_nothing(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_nothing() -> None:
     async with approved_camera() as (port, camera):
         asked = list(camera.asked)
         for _ in range(3):
@@ -244,9 +230,7 @@ async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_not
 
 
 @pytest.mark.parametrize("address", [ELSEWHERE, OUTSIDE, ""])
-async def test_a_copied_token_is_refused_from_another_address_and_reported(
-    autojump_clock: MockClock, address: str
-) -> None:
+async def test_a_copied_token_is_refused_from_another_address_and_reported(address: str) -> None:
     async with approved_camera() as (port, camera):
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_token(camera.token, address)
@@ -258,9 +242,7 @@ async def test_a_copied_token_is_refused_from_another_address_and_reported(
         assert await heartbeat(thief) == 401
 
 
-async def test_a_second_connect_never_displaces_a_camera_that_is_alive(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_second_connect_never_displaces_a_camera_that_is_alive() -> None:
     async with approved_camera() as (port, camera):
         for address in (ELSEWHERE, ADDRESS):
             second = await unsigned_camera(port, address=address)
@@ -270,9 +252,7 @@ async def test_a_second_connect_never_displaces_a_camera_that_is_alive(
         assert await heartbeat(camera) == 200
 
 
-async def test_a_connection_that_is_silent_makes_room_for_its_camera(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connection_that_is_silent_makes_room_for_its_camera() -> None:
     async with approved_camera() as (port, dead):
         dead.answers = False
         camera = await unsigned_camera(port)
@@ -284,9 +264,7 @@ async def test_a_connection_that_is_silent_makes_room_for_its_camera(
         assert await heartbeat(camera) == 200
 
 
-async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it(
-    autojump_clock: MockClock,
-) -> None:
+async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it() -> None:
     async with approved_camera() as (port, old):
         old.answers = False
         asked, codes = len(old.asked), []
@@ -302,9 +280,7 @@ async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it(
         assert len(old.asked) == asked + 1
 
 
-async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_refused(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_refused() -> None:
     async with approved_camera() as (port, old):
         old.answers = False
         camera = await unsigned_camera(port)
@@ -321,9 +297,7 @@ async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_re
         assert camera.asked == []
 
 
-async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing() -> None:
     async with approved_camera() as (port, camera):
         camera.answers = False
         fake = await unsigned_camera(port, auth_code="GUESSED0")
@@ -334,9 +308,7 @@ async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing
         assert await heartbeat(camera) == 200
 
 
-async def test_of_many_connects_at_once_at_most_one_is_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_of_many_connects_at_once_at_most_one_is_admitted() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -350,9 +322,7 @@ async def test_of_many_connects_at_once_at_most_one_is_admitted(
         assert admitted == [port.site.registry.get(device(port).did)]
 
 
-async def test_who_proves_itself_while_another_is_admitted_does_not_displace_it(
-    autojump_clock: MockClock,
-) -> None:
+async def test_who_proves_itself_while_another_is_admitted_does_not_displace_it() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -367,7 +337,7 @@ async def test_who_proves_itself_while_another_is_admitted_does_not_displace_it(
         assert await heartbeat(camera) == 200
 
 
-async def test_a_camera_that_connects_twice_is_asked_once(autojump_clock: MockClock) -> None:
+async def test_a_camera_that_connects_twice_is_asked_once() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -384,7 +354,7 @@ async def test_a_camera_that_connects_twice_is_asked_once(autojump_clock: MockCl
 
 @pytest.mark.parametrize(("sn", "code"), [("SECOND", 401), ("NOBODY", 421)])
 async def test_a_camera_that_signed_speaks_for_no_other_one_on_its_connection(
-    autojump_clock: MockClock, sn: str, code: int
+    sn: str, code: int
 ) -> None:
     async with device_port(**ASK) as port:
         (await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")).link.close("gone")
@@ -397,9 +367,7 @@ async def test_a_camera_that_signed_speaks_for_no_other_one_on_its_connection(
         assert len(port.site.enrolment.quarantine) == 0
 
 
-async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassified(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassified() -> None:
     async with device_port(**ASK) as port:
         await port.site.enrol()
         signed = await port.camera()
@@ -415,9 +383,9 @@ async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassifi
         assert (camera.asked, device(port).connects) == ([], "signed")
 
 
-async def test_a_fake_camera_that_waits_for_people_is_asked_two_questions_and_gets_nothing(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_fake_camera_that_waits_for_people_is_asked_two_questions_and_gets_nothing() -> (
+    None
+):
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -432,7 +400,7 @@ async def test_a_fake_camera_that_waits_for_people_is_asked_two_questions_and_ge
             await port.site.enrolment.approval.take_over(device(port).did)
 
 
-async def test_a_fake_camera_that_answers_nothing_is_closed(autojump_clock: MockClock) -> None:
+async def test_a_fake_camera_that_answers_nothing_is_closed() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -456,7 +424,7 @@ async def test_a_fake_camera_that_answers_nothing_is_closed(autojump_clock: Mock
     ],
 )
 async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_out(
-    autojump_clock: MockClock, address: str, facts: dict[str, str], suspect: str
+    address: str, facts: dict[str, str], suspect: str
 ) -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
@@ -477,7 +445,7 @@ async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_ou
         assert await heartbeat(camera) == 200
 
 
-async def test_a_mark_that_is_stored_late_is_told_when_it_is(autojump_clock: MockClock) -> None:
+async def test_a_mark_that_is_stored_late_is_told_when_it_is() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -493,9 +461,7 @@ async def test_a_mark_that_is_stored_late_is_told_when_it_is(autojump_clock: Moc
                 assert Change("device", device(port).did) in await feed.next()
 
 
-async def test_a_token_that_is_stored_late_is_none_of_a_camera_that_was_changed_before(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_token_that_is_stored_late_is_none_of_a_camera_that_was_changed_before() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -513,9 +479,7 @@ async def test_a_token_that_is_stored_late_is_none_of_a_camera_that_was_changed_
             port.site.authentication.by_token(camera.token, ADDRESS)
 
 
-async def test_who_differs_again_and_again_makes_the_hub_write_seldom(
-    autojump_clock: MockClock,
-) -> None:
+async def test_who_differs_again_and_again_makes_the_hub_write_seldom() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -529,9 +493,7 @@ async def test_who_differs_again_and_again_makes_the_hub_write_seldom(
         assert port.site.store.writes == writes + 3
 
 
-async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so() -> None:
     async with approved_camera() as (port, old):
         old.link.close("gone")
         await settle()
@@ -548,9 +510,9 @@ async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
             port.site.authentication.by_token(old.token, ADDRESS)
 
 
-async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_one_is_accepted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_one_is_accepted() -> (
+    None
+):
     async with approved_camera() as (port, old):
         old.answers = False
         moved = await unsigned_camera(port, address=ELSEWHERE)
@@ -563,9 +525,7 @@ async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_on
         assert not is_online(port.site)
 
 
-async def test_another_network_adapter_is_taken_over_with_its_address(
-    autojump_clock: MockClock,
-) -> None:
+async def test_another_network_adapter_is_taken_over_with_its_address() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -579,9 +539,7 @@ async def test_another_network_adapter_is_taken_over_with_its_address(
         assert await heartbeat(camera) == 200
 
 
-async def test_who_knows_an_sn_only_cannot_hide_that_the_camera_was_moved(
-    autojump_clock: MockClock,
-) -> None:
+async def test_who_knows_an_sn_only_cannot_hide_that_the_camera_was_moved() -> None:
     async def knock(address: str, **facts: str) -> None:
         camera = await unsigned_camera(port, address=address, **facts)
         await camera.connect()
@@ -600,9 +558,7 @@ async def test_who_knows_an_sn_only_cannot_hide_that_the_camera_was_moved(
         await port.site.enrolment.approval.take_over(device(port).did)
 
 
-async def test_a_flood_of_claims_is_bounded_and_keeps_the_place_of_the_camera(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_flood_of_claims_is_bounded_and_keeps_the_place_of_the_camera() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -621,9 +577,7 @@ async def test_a_flood_of_claims_is_bounded_and_keeps_the_place_of_the_camera(
         assert sum(one.closed.is_set() for one in flood) == 5
 
 
-async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -638,9 +592,7 @@ async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted(
         assert (await disabled.connect())["code"] == 401
 
 
-async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admitted() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -657,9 +609,7 @@ async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admit
             port.site.authentication.tokens.lookup(camera.token)
 
 
-async def test_a_connection_that_claims_something_else_meanwhile_is_not_admitted(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_connection_that_claims_something_else_meanwhile_is_not_admitted() -> None:
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
@@ -675,7 +625,7 @@ async def test_a_connection_that_claims_something_else_meanwhile_is_not_admitted
         assert pending_codes(port.site, "OTHER") == ["unsigned"]
 
 
-async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock) -> None:
+async def test_a_new_code_makes_it_a_camera_that_signs() -> None:
     async with approved_camera() as (port, camera):
         await port.site.devices.change(device(port).did, DeviceChange(code=CODE))
         await camera.closed.wait()
@@ -684,9 +634,7 @@ async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock
         assert (await again.connect())["code"] == 423
 
 
-async def test_it_is_never_sent_the_secret_of_initial_parameters(
-    autojump_clock: MockClock,
-) -> None:
+async def test_it_is_never_sent_the_secret_of_initial_parameters() -> None:
     async with device_port(**{**ASK, "require_did": "always"}) as port:
         camera = await approved(port)
         delivery = await port.site.enrolment.provisioning.send_again(device(port).did)
@@ -711,9 +659,7 @@ def sent_path(camera: UnsignedCamera) -> str:
     return str(path)
 
 
-async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere(
-    autojump_clock: MockClock,
-) -> None:
+async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere() -> None:
     async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)
@@ -734,7 +680,7 @@ async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere(
         assert refusal_codes(port.site, device(port).did) == ["other-path"]
 
 
-async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: MockClock) -> None:
+async def test_an_upload_by_the_secret_address_needs_no_token() -> None:
     async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)
@@ -756,7 +702,7 @@ async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: Mo
             port.site.authentication.by_address(SN, "", ADDRESS)
 
 
-async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: MockClock) -> None:
+async def test_cameras_are_sent_their_addresses_one_at_a_time() -> None:
     async with approved_camera() as (port, first):
         second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
         give = addresses(port).give
@@ -771,7 +717,7 @@ async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: Mo
         assert sent_path(second)
 
 
-async def test_of_two_who_give_an_address_at_once_one_waits(autojump_clock: MockClock) -> None:
+async def test_of_two_who_give_an_address_at_once_one_waits() -> None:
     async with approved_camera() as (port, first):
         second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
         secret_addresses, refused = addresses(port), []
@@ -790,7 +736,7 @@ async def test_of_two_who_give_an_address_at_once_one_waits(autojump_clock: Mock
         assert (sent, len(secret_addresses.moving())) == (1, 1)
 
 
-async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: MockClock) -> None:
+async def test_an_address_that_the_camera_refuses_is_forgotten() -> None:
     async with approved_camera() as (port, camera):
         camera.link.close("gone")
         await settle()
@@ -800,9 +746,7 @@ async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: M
         assert not addresses(port).moving()
 
 
-async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn() -> None:
     async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         again = await unsigned_camera(port, path=sent_path(camera))
@@ -817,9 +761,7 @@ async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn
         assert await heartbeat(reset) == 200
 
 
-async def test_until_it_came_by_its_next_address_the_one_before_is_good(
-    autojump_clock: MockClock,
-) -> None:
+async def test_until_it_came_by_its_next_address_the_one_before_is_good() -> None:
     async with device_port(**ASK) as port:
         camera, paths = await approved(port), ["/"]
         for _ in range(2):
@@ -841,7 +783,7 @@ async def test_until_it_came_by_its_next_address_the_one_before_is_good(
 
 @pytest.mark.parametrize("host", ["", "hub/evil", "hub:80@evil", "hub:1234567", "a b", "[::1"])
 async def test_no_address_is_made_of_what_is_no_host(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, host: str
+    monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     async with approved_camera() as (port, camera):
         monkeypatch.setattr(DeviceLink, "hub_address", f"ws://{host}")
@@ -850,14 +792,14 @@ async def test_no_address_is_made_of_what_is_no_host(
         assert (camera.uris, device(port).next_path_hash) == (FACTS, None)
 
 
-async def test_a_signed_camera_is_given_no_secret_address(autojump_clock: MockClock) -> None:
+async def test_a_signed_camera_is_given_no_secret_address() -> None:
     async with device_port(**ASK) as port:
         await port.site.enrol()
         with pytest.raises(BadParameter):
             await addresses(port).give(device(port).did)
 
 
-async def test_the_trace_has_no_code_and_no_secret_address(autojump_clock: MockClock) -> None:
+async def test_the_trace_has_no_code_and_no_secret_address() -> None:
     async with approved_camera() as (port, camera):
         await addresses(port).give(device(port).did)
         path = sent_path(camera)

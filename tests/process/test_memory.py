@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.process.memory import release_regularly
 
+pytestmark = pytest.mark.jumping_clock
 
-async def test_unused_memory_is_released_every_30_seconds(autojump_clock: MockClock) -> None:
+
+async def test_unused_memory_is_released_every_30_seconds() -> None:
     times: list[float] = []
 
     def trim() -> None:
@@ -25,15 +26,13 @@ async def test_unused_memory_is_released_every_30_seconds(autojump_clock: MockCl
     assert len(times) == 3
 
 
-async def test_the_allocator_of_this_system_can_be_called(autojump_clock: MockClock) -> None:
+async def test_the_allocator_of_this_system_can_be_called() -> None:
     with trio.move_on_after(31) as deadline:
         await release_regularly()
     assert deadline.cancelled_caught
 
 
-async def test_the_allocator_is_looked_up_once(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_allocator_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each lookup would leave some KB to the garbage collector."""
     asked: list[str | None] = []
     library = ctypes.CDLL

@@ -15,6 +15,8 @@ import trio.testing
 
 from hub.service_manager.linux.notify import Systemd, extend_start, systemd_from
 
+pytestmark = pytest.mark.jumping_clock
+
 if sys.platform == "win32":
     pytest.skip("systemd is there on Linux alone", allow_module_level=True)
 
@@ -78,7 +80,7 @@ def test_the_socket_may_be_in_the_abstract_namespace(listen: Callable[[str], Not
 
 
 async def test_the_watchdog_is_notified_three_times_within_its_timeout(
-    notify_socket: NotifySocket, autojump_clock: trio.testing.MockClock
+    notify_socket: NotifySocket,
 ) -> None:
     systemd = systemd_from({"NOTIFY_SOCKET": notify_socket.address, "WATCHDOG_USEC": "60000000"})
     assert systemd is not None
@@ -87,17 +89,13 @@ async def test_the_watchdog_is_notified_three_times_within_its_timeout(
     assert notify_socket.received() == ["WATCHDOG=1"] * 4  # at 0, 20, 40 and 60 seconds
 
 
-async def test_without_a_watchdog_there_are_no_notifications(
-    notify_socket: NotifySocket, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_without_a_watchdog_there_are_no_notifications(notify_socket: NotifySocket) -> None:
     with trio.move_on_after(1000):
         await Systemd(notify_socket.address, None).watch()
     assert notify_socket.received() == []
 
 
-async def test_a_watchdog_pid_of_the_bootloader_is_ignored(
-    notify_socket: NotifySocket, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_watchdog_pid_of_the_bootloader_is_ignored(notify_socket: NotifySocket) -> None:
     environment = {
         "NOTIFY_SOCKET": notify_socket.address,
         "WATCHDOG_USEC": "3000000",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
 from hub.simulator.camera import DEFAULT_TIMING
@@ -19,12 +18,13 @@ from tests.simulator.running_camera import RunningCamera
 from tests.support.fake_hub import INFO, accept
 from tests.support.signatures import connect_sign_form
 
+pytestmark = pytest.mark.jumping_clock
+
 CAPTURE = UploadRequest("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
 
 
 @pytest.fixture
 def running(nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]) -> RunningCamera:
-    """Tests request `autojump_clock` themselves: it only works in the test's own arguments."""
     return RunningCamera(nursery, cameras[0])
 
 
@@ -32,9 +32,7 @@ def refuse(request: Request, error: HubError) -> str:
     return encode_error(request.msgid, request.uri, error)
 
 
-async def test_1_1_it_connects_with_a_valid_signature(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_1_1_it_connects_with_a_valid_signature(running: RunningCamera) -> None:
     await running.hub.until(lambda: bool(running.hub.frames))
     param = decode_connect(running.hub.requests("/connect")[0].param)
     identity = running.camera.identity
@@ -50,7 +48,7 @@ async def test_1_1_it_connects_with_a_valid_signature(
 
 
 async def test_1_3_it_sends_heartbeats_within_the_interval_with_its_token(
-    running: RunningCamera, autojump_clock: MockClock
+    running: RunningCamera,
 ) -> None:
     await running.hub.until(lambda: len(running.hub.requests("/heartbeat")) == 10)
     assert trio.current_time() <= 10 * 30
@@ -58,9 +56,7 @@ async def test_1_3_it_sends_heartbeats_within_the_interval_with_its_token(
     assert {beat.token for beat in running.hub.requests("/heartbeat")} == {f"token-{connect.msgid}"}
 
 
-async def test_1_2_it_renews_its_token_before_it_expires(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_1_2_it_renews_its_token_before_it_expires(running: RunningCamera) -> None:
     def answer(request: Request) -> str:
         if request.uri == "/token/update":
             return encode_ok(request, TokenResult("renewed", expire=3600))
@@ -73,7 +69,7 @@ async def test_1_2_it_renews_its_token_before_it_expires(
 
 
 async def test_d3_it_accepts_initial_parameters_and_connects_with_its_did(
-    running: RunningCamera, autojump_clock: MockClock
+    running: RunningCamera,
 ) -> None:
     running.hub.answer = lambda request: refuse(request, DeviceNotRegistered())
     await running.hub.until(lambda: bool(running.hub.frames))
@@ -87,9 +83,7 @@ async def test_d3_it_accepts_initial_parameters_and_connects_with_its_did(
     assert trio.current_time() < 1
 
 
-async def test_an_unknown_command_is_answered_404(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_an_unknown_command_is_answered_404(running: RunningCamera) -> None:
     await running.hub.until(lambda: bool(running.hub.frames))
     await running.hub.sockets[0].send_message("no JSON")
     await running.command("/system/other", {"year": 2026}, msgid="c1")
@@ -99,7 +93,7 @@ async def test_an_unknown_command_is_answered_404(
 
 @pytest.mark.parametrize("error", [DeviceNotRegistered(), WrongSignature(), NotAuthorised()])
 async def test_a_refused_camera_connects_again_with_another_ts(
-    running: RunningCamera, error: HubError, autojump_clock: MockClock
+    running: RunningCamera, error: HubError
 ) -> None:
     running.hub.answer = lambda request: refuse(request, error)
     await running.hub.until(lambda: len(running.hub.requests("/connect")) == 3)
@@ -111,9 +105,7 @@ async def test_a_refused_camera_connects_again_with_another_ts(
     assert running.states() == ["waiting" if error.code == 421 else "refused"]
 
 
-async def test_it_reconnects_after_the_hub_was_away(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_it_reconnects_after_the_hub_was_away(running: RunningCamera) -> None:
     await running.hub.until(lambda: bool(running.hub.requests("/heartbeat")))
     running.hub.away = True
     await running.hub.drop_connections()
@@ -125,17 +117,13 @@ async def test_it_reconnects_after_the_hub_was_away(
     assert running.states()[:2] == ["online", "offline"]
 
 
-async def test_it_closes_a_connection_without_answers(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_it_closes_a_connection_without_answers(running: RunningCamera) -> None:
     running.hub.answer = lambda _request: None
     await running.hub.until(lambda: len(running.hub.sockets) == 2)
     assert trio.current_time() < 20
 
 
-async def test_it_connects_again_when_a_heartbeat_is_refused(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_it_connects_again_when_a_heartbeat_is_refused(running: RunningCamera) -> None:
     def answer(request: Request) -> str:
         return accept(request) if request.uri == "/connect" else refuse(request, NotAuthorised())
 
@@ -144,9 +132,7 @@ async def test_it_connects_again_when_a_heartbeat_is_refused(
     assert len(running.hub.sockets) == 1
 
 
-async def test_an_upload_waits_for_a_token_and_carries_it(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_an_upload_waits_for_a_token_and_carries_it(running: RunningCamera) -> None:
     reply = await running.camera.upload(CAPTURE)
     assert reply.code == 200
     ((_, path, body, token),) = running.hub.posts
@@ -155,9 +141,7 @@ async def test_an_upload_waits_for_a_token_and_carries_it(
     await running.camera.aclose()
 
 
-async def test_an_upload_is_repeated_unchanged_until_it_is_accepted(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_an_upload_is_repeated_unchanged_until_it_is_accepted(running: RunningCamera) -> None:
     running.hub.http_statuses = [(503, {"Retry-After": "5"}), (429, {}), (401, {})]
     reply = await running.camera.upload(CAPTURE)
     assert reply.code == 200
@@ -169,9 +153,7 @@ async def test_an_upload_is_repeated_unchanged_until_it_is_accepted(
     await running.camera.aclose()
 
 
-async def test_a_refused_upload_is_not_repeated(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_a_refused_upload_is_not_repeated(running: RunningCamera) -> None:
     running.hub.http_statuses = [(404, {})]
     assert (await running.camera.upload(CAPTURE)).status == 404
     assert len(running.hub.posts) == 1
@@ -179,7 +161,7 @@ async def test_a_refused_upload_is_not_repeated(
 
 
 async def test_an_upload_is_repeated_while_the_hub_is_away(
-    running: RunningCamera, nursery: trio.Nursery, autojump_clock: MockClock
+    running: RunningCamera, nursery: trio.Nursery
 ) -> None:
     await running.hub.until(lambda: bool(running.hub.frames))
     running.hub.away = True
@@ -191,17 +173,13 @@ async def test_an_upload_is_repeated_while_the_hub_is_away(
     await running.camera.aclose()
 
 
-async def test_a_connect_result_without_a_token_is_not_accepted(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_a_connect_result_without_a_token_is_not_accepted(running: RunningCamera) -> None:
     running.hub.answer = lambda request: encode_ok(request, {"expire": 5})
     await running.hub.until(lambda: len(running.hub.requests("/connect")) == 2)
     assert "online" not in running.states()
 
 
-async def test_commands_are_answered_in_order(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_commands_are_answered_in_order(running: RunningCamera) -> None:
     await running.hub.until(lambda: bool(running.hub.frames))
     for number in range(5):
         await running.command("/person/query", {"pid": "1"}, msgid=f"c{number}")
@@ -209,9 +187,7 @@ async def test_commands_are_answered_in_order(
     assert [answer.msgid for answer in running.answers()] == [f"c{number}" for number in range(5)]
 
 
-async def test_1_9_it_answers_restarts_and_reports_itself_again(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_1_9_it_answers_restarts_and_reports_itself_again(running: RunningCamera) -> None:
     await running.hub.until(lambda: bool(running.hub.reports))
     asked_at = trio.current_time()
     await running.command("/system/maintain/reboot", {"delay_ms": 1500})
@@ -225,9 +201,7 @@ async def test_1_9_it_answers_restarts_and_reports_itself_again(
     await running.camera.aclose()
 
 
-async def test_an_upload_waits_for_a_restart_to_end(
-    running: RunningCamera, autojump_clock: MockClock
-) -> None:
+async def test_an_upload_waits_for_a_restart_to_end(running: RunningCamera) -> None:
     await running.camera.wait_reported()
     await running.command("/system/maintain/reboot", {"delay_ms": 0})
     await running.wait_answers()
@@ -238,7 +212,7 @@ async def test_an_upload_waits_for_a_restart_to_end(
 
 
 async def test_commands_beyond_the_limit_are_refused(
-    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]
 ) -> None:
     running = RunningCamera(nursery, cameras[0], Quirks(delay=5))
     await running.hub.until(lambda: bool(running.hub.frames))
@@ -250,7 +224,7 @@ async def test_commands_beyond_the_limit_are_refused(
 
 
 async def test_d12_it_connects_and_uploads_by_the_paths_that_it_was_told(
-    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]
 ) -> None:
     running = RunningCamera(nursery, cameras[0], Quirks(edition=3))
     await running.wait_connects(1)
@@ -269,7 +243,7 @@ async def test_d12_it_connects_and_uploads_by_the_paths_that_it_was_told(
 
 
 async def test_d12_it_leaves_for_the_address_that_it_was_told_and_says_so(
-    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]
 ) -> None:
     running = RunningCamera(nursery, cameras[0], Quirks(edition=3))
     await running.wait_connects(1)

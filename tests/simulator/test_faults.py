@@ -9,7 +9,6 @@ import msgspec
 import pybase64
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.errors import BadParameter, DeviceNotRegistered, HubError
 from hub.simulator.camera import Timing
@@ -43,6 +42,8 @@ from tests.simulator.running_camera import NOW, RunningCamera
 from tests.support.fake_hub import INFO
 from tests.support.signatures import connect_sign_form
 
+pytestmark = pytest.mark.jumping_clock
+
 CAPTURE = UploadRequest("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
 INIT = InitParam("12", "o", "a", "s")
 PHOTO_PATH = f"data/facelib/{POPULATION.known[0].uuid}.jpg"
@@ -54,7 +55,7 @@ MakeResponder = Callable[..., Responder]
 
 @pytest.fixture
 def start_camera(nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]) -> StartCamera:
-    """Start a camera with the named faults. Tests request `autojump_clock` themselves."""
+    """Start a camera with the named faults."""
 
     def start(*names: str, did: str | None = "12") -> RunningCamera:
         identity = msgspec.structs.replace(cameras[0], did=did)
@@ -115,34 +116,26 @@ def test_faults_combine_unless_they_contradict_each_other() -> None:
 # Connect and initial parameters
 
 
-async def test_wrong_code_signs_with_another_code(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_wrong_code_signs_with_another_code(start_camera: StartCamera) -> None:
     running = start_camera("wrong-code")
     (param,) = await running.wait_connects()
     assert not signs_with(running.camera.identity, param, running.camera.identity.code)
     assert signs_with(running.camera.identity, param, f"not {running.camera.identity.code}")
 
 
-async def test_no_signature_sends_none(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_no_signature_sends_none(start_camera: StartCamera) -> None:
     (param,) = await start_camera("no-signature").wait_connects()
     assert param.sign is None
 
 
-async def test_replays_sends_the_same_connect_again(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_replays_sends_the_same_connect_again(start_camera: StartCamera) -> None:
     running = start_camera("replays")
     running.hub.answer = unknown
     first, second = await running.wait_connects(2)
     assert first == second
 
 
-async def test_clock_skewed_signs_a_time_two_hours_ahead(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_clock_skewed_signs_a_time_two_hours_ahead(start_camera: StartCamera) -> None:
     running = start_camera("clock-skewed")
     (param,) = await running.wait_connects()
     assert param.ts == NOW + 7200
@@ -150,9 +143,7 @@ async def test_clock_skewed_signs_a_time_two_hours_ahead(
     assert running.camera.state.clock().timestamp() >= NOW + 7200
 
 
-async def test_no_did_accepts_a_did_and_never_sends_it(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_no_did_accepts_a_did_and_never_sends_it(start_camera: StartCamera) -> None:
     running = start_camera("no-did")
     (param,) = await running.wait_connects()
     assert param.did is None
@@ -163,9 +154,7 @@ async def test_no_did_accepts_a_did_and_never_sends_it(
     assert [param.did for param in await running.wait_connects(2)] == [None, None]
 
 
-async def test_forgets_did_sends_none_on_a_new_connection(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_forgets_did_sends_none_on_a_new_connection(start_camera: StartCamera) -> None:
     running = start_camera("forgets-did")
     running.hub.answer = unknown
     await running.wait_connects()
@@ -176,7 +165,7 @@ async def test_forgets_did_sends_none_on_a_new_connection(
     assert dids == [None, "12", None]
 
 
-async def test_no_ip_sends_no_address(start_camera: StartCamera, autojump_clock: MockClock) -> None:
+async def test_no_ip_sends_no_address(start_camera: StartCamera) -> None:
     running = start_camera("no-ip")
     (param,) = await running.wait_connects()
     assert param.ip is None
@@ -184,9 +173,7 @@ async def test_no_ip_sends_no_address(start_camera: StartCamera, autojump_clock:
     assert b'"ip"' not in bytes(running.hub.requests("/heartbeat")[0].param)
 
 
-async def test_refuses_init_answers_420_and_has_no_did(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_refuses_init_answers_420_and_has_no_did(start_camera: StartCamera) -> None:
     running = start_camera("refuses-init", did=None)
     running.hub.answer = unknown
     await running.wait_connects()
@@ -200,7 +187,7 @@ async def test_refuses_init_answers_420_and_has_no_did(
 
 
 async def test_slow_answers_several_commands_at_once_after_3_seconds(
-    start_camera: StartCamera, autojump_clock: MockClock
+    start_camera: StartCamera,
 ) -> None:
     running = start_camera("slow")
     await running.wait_connects()
@@ -340,7 +327,7 @@ def test_bad_pictures_are_not_images(responder: MakeResponder) -> None:
 
 
 async def test_drop_on_connect_disconnects_after_every_other_connect(
-    start_camera: StartCamera, autojump_clock: MockClock
+    start_camera: StartCamera,
 ) -> None:
     running = start_camera("drop-on-connect")
     await running.hub.until(lambda: bool(running.hub.requests("/heartbeat")))
@@ -349,9 +336,7 @@ async def test_drop_on_connect_disconnects_after_every_other_connect(
     await running.hub.until(lambda: len(running.hub.sockets) == 4)
 
 
-async def test_drop_on_command_disconnects_without_an_answer(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_drop_on_command_disconnects_without_an_answer(start_camera: StartCamera) -> None:
     running = start_camera("drop-on-command")
     await running.wait_connects()
     await running.command("/person/query", {"pid": "1"})
@@ -359,9 +344,7 @@ async def test_drop_on_command_disconnects_without_an_answer(
     assert not running.answers()
 
 
-async def test_drop_in_answer_sends_no_complete_answer(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_drop_in_answer_sends_no_complete_answer(start_camera: StartCamera) -> None:
     running = start_camera("drop-in-answer")
     await running.wait_connects()
     await running.command("/person/query", {"pid": "1"})
@@ -371,9 +354,7 @@ async def test_drop_in_answer_sends_no_complete_answer(
     assert isinstance(action, SendTruncated)
 
 
-async def test_drop_in_upload_repeats_the_upload(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_drop_in_upload_repeats_the_upload(start_camera: StartCamera) -> None:
     running = start_camera("drop-in-upload")
     await running.camera.wait_reported()
     connections = running.hub.http_connections
@@ -384,18 +365,14 @@ async def test_drop_in_upload_repeats_the_upload(
     assert running.hub.http_connections > connections
 
 
-async def test_drop_before_reply_repeats_the_upload(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_drop_before_reply_repeats_the_upload(start_camera: StartCamera) -> None:
     running = start_camera("drop-before-reply")
     assert (await running.camera.upload(CAPTURE)).code == 200
     await running.camera.aclose()
     assert [body for _, _, body, _ in running.hub.posts] == [CAPTURE.body] * 2
 
 
-async def test_duplicates_sends_everything_twice(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_duplicates_sends_everything_twice(start_camera: StartCamera) -> None:
     running = start_camera("duplicates")
     await running.camera.upload(CAPTURE)
     await running.command("/person/query", {"pid": "1"})
@@ -435,9 +412,7 @@ def test_garbage_is_invalid_and_followed_by_the_answer(responder: MakeResponder)
             decode_frame(one, max_depth=64)
 
 
-async def test_reboots_reports_itself_after_each_restart(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_reboots_reports_itself_after_each_restart(start_camera: StartCamera) -> None:
     running = start_camera("reboots")
     await running.wait_reports(INFO, 3)
     assert 2 * 20 + 5 <= trio.current_time() < 70
@@ -495,9 +470,7 @@ def test_lost_answers_takes_some_people_without_an_answer_at_first(
     assert all(actions(odd, PERSON_ADD, **change) for change in lost)
 
 
-async def test_forgets_people_whenever_it_connects(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_forgets_people_whenever_it_connects(start_camera: StartCamera) -> None:
     running = start_camera("forgets-people", "reboots")
     await running.wait_reports(INFO, 1)
     row = PersonRow(pid="1", name="Li")
@@ -511,9 +484,7 @@ async def test_forgets_people_whenever_it_connects(
 # Uploads and upgrades
 
 
-async def test_real_camera_sends_neither_did_nor_address(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_real_camera_sends_neither_did_nor_address(start_camera: StartCamera) -> None:
     running = start_camera("real-camera")
     (param,) = await running.wait_connects()
     assert (param.did, param.ip) == (None, None)
@@ -524,9 +495,7 @@ async def test_real_camera_sends_neither_did_nor_address(
     await running.camera.aclose()
 
 
-async def test_no_token_uploads_with_its_serial_number_only(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_no_token_uploads_with_its_serial_number_only(start_camera: StartCamera) -> None:
     running = start_camera("no-token")
     await running.camera.wait_reported()
     await running.camera.upload(CAPTURE)

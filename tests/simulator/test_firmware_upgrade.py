@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.simulator.camera import Timing
 from hub.simulator.device.state import FACTORY_VERSIONS
@@ -16,6 +15,8 @@ from hub.simulator.faults import Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
 from tests.simulator.running_camera import RunningCamera
 from tests.support.fake_hub import INFO, OTA
+
+pytestmark = pytest.mark.jumping_clock
 
 PATH = "/firmware/token/app.bin?x=1"
 APP = random.Random(1).randbytes(700_000)
@@ -49,7 +50,7 @@ StartCamera = Callable[..., RunningCamera]
 
 @pytest.fixture
 def start_camera(nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]) -> StartCamera:
-    """Start a camera with the named faults. Tests request `autojump_clock` themselves."""
+    """Start a camera with the named faults."""
 
     def start(*names: str) -> RunningCamera:
         timing = Timing(restart_seconds=5, upgrade_check_seconds=60)
@@ -61,7 +62,7 @@ def start_camera(nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]) -> 
 
 
 async def test_2_3_it_downloads_in_ranges_installs_restarts_and_reports(
-    start_camera: StartCamera, autojump_clock: MockClock
+    start_camera: StartCamera,
 ) -> None:
     running = start_camera()
     running.hub.release = release(component(APP, 3))
@@ -83,9 +84,7 @@ async def test_2_3_it_downloads_in_ranges_installs_restarts_and_reports(
     await running.camera.aclose()
 
 
-async def test_2_3_a_description_adds_to_the_reported_versions(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_2_3_a_description_adds_to_the_reported_versions(start_camera: StartCamera) -> None:
     running = start_camera()
     description = b'{"osVer": "V5.1", "hwVer": "V1.2"}'
     running.hub.files = {"/f": APP, "/d": description}
@@ -98,7 +97,7 @@ async def test_2_3_a_description_adds_to_the_reported_versions(
 
 @pytest.mark.parametrize("field", ["md5", "sha256"])
 async def test_2_3_a_file_with_a_wrong_digest_is_not_installed(
-    start_camera: StartCamera, field: str, autojump_clock: MockClock
+    start_camera: StartCamera, field: str
 ) -> None:
     running = start_camera()
     running.hub.release = release(component(APP, 3, **{field: "0" * 32}))
@@ -108,9 +107,7 @@ async def test_2_3_a_file_with_a_wrong_digest_is_not_installed(
     await running.camera.aclose()
 
 
-async def test_never_upgrades_downloads_nothing(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_never_upgrades_downloads_nothing(start_camera: StartCamera) -> None:
     running = start_camera("never-upgrades")
     running.hub.release = release(component(APP, 3))
     await running.wait_reports(OTA, 3)
@@ -118,9 +115,7 @@ async def test_never_upgrades_downloads_nothing(
     await running.camera.aclose()
 
 
-async def test_fails_upgrade_downloads_and_keeps_its_versions(
-    start_camera: StartCamera, autojump_clock: MockClock
-) -> None:
+async def test_fails_upgrade_downloads_and_keeps_its_versions(start_camera: StartCamera) -> None:
     running = start_camera("fails-upgrade")
     running.hub.release = release(component(APP, 3))
     queries = await running.wait_reports(OTA, 3)
@@ -133,7 +128,7 @@ VERSION_FILE = b'{"fwVer": "1.1.58_sim"}'
 
 
 async def test_edition_3_asks_when_it_is_told_to_and_installs_what_is_newer(
-    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...]
 ) -> None:
     running = RunningCamera(nursery, cameras[0], Quirks(edition=3), Timing(restart_seconds=5))
     hub = running.hub

@@ -8,11 +8,12 @@ from typing import Any, TypeVar, cast
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.store.commit import steps
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import in_steps
+
+pytestmark = pytest.mark.jumping_clock
 
 T = TypeVar("T")
 #: Records of a busy day, and how many a step removes.
@@ -68,7 +69,7 @@ def disk_of(
 
 @pytest.mark.parametrize(("is_quiet", "pauses"), [(False, 7.0), (True, 0.5)])
 async def test_on_a_quick_disk_others_have_the_writer_most_of_the_time(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, is_quiet: bool, pauses: float
+    monkeypatch: pytest.MonkeyPatch, is_quiet: bool, pauses: float
 ) -> None:
     disk = disk_of(monkeypatch, 0.005, 0.00005, is_quiet=is_quiet)
     await disk.remove()
@@ -81,7 +82,7 @@ async def test_on_a_quick_disk_others_have_the_writer_most_of_the_time(
 @pytest.mark.parametrize("commit", [0.05, 0.3, 1.0, 2.0])
 @pytest.mark.parametrize("row", [0.00005, 0.0005])
 async def test_a_day_goes_within_an_hour_however_slow_commits_are(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, commit: float, row: float
+    monkeypatch: pytest.MonkeyPatch, commit: float, row: float
 ) -> None:
     disk = disk_of(monkeypatch, commit, row)
     assert await disk.remove() < HOUR
@@ -90,7 +91,7 @@ async def test_a_day_goes_within_an_hour_however_slow_commits_are(
 
 
 async def test_a_disk_that_keeps_up_works_for_a_quarter_of_its_commits(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     disk = disk_of(monkeypatch, 0.2, 0.00001)
     assert await disk.remove() < HOUR / 2
@@ -98,9 +99,7 @@ async def test_a_disk_that_keeps_up_works_for_a_quarter_of_its_commits(
     assert min(disk.pauses()) > 0.5
 
 
-async def test_one_slow_commit_does_not_lengthen_the_work(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
+async def test_one_slow_commit_does_not_lengthen_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = disk_of(monkeypatch, 0.005, 0.00005)
     quick = disk.write
     numbers = itertools.count()

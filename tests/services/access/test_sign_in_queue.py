@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import TooManyRequests
 from hub.services.access.sign_in_queue import (
@@ -17,6 +17,8 @@ from hub.services.access.sign_in_queue import (
     Turns,
     stranger,
 )
+
+pytestmark = pytest.mark.jumping_clock
 
 PC = Source(("at", "ann", "10.0.0.1"))
 
@@ -49,9 +51,7 @@ class Checks:
                 self.refused.append(source)
 
 
-async def test_whoever_signed_in_before_comes_next_whatever_strangers_send(
-    autojump_clock: MockClock,
-) -> None:
+async def test_whoever_signed_in_before_comes_next_whatever_strangers_send() -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for number in range(50):
@@ -63,7 +63,7 @@ async def test_whoever_signed_in_before_comes_next_whatever_strangers_send(
         assert checks.done[1] == PC
 
 
-async def test_sources_of_a_kind_come_one_after_the_other(autojump_clock: MockClock) -> None:
+async def test_sources_of_a_kind_come_one_after_the_other() -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for _ in range(MAX_WAITING_PER_SOURCE):
@@ -74,7 +74,7 @@ async def test_sources_of_a_kind_come_one_after_the_other(autojump_clock: MockCl
         assert checks.done.index(in_network(2)) <= 2
 
 
-async def test_one_source_has_a_few_places(autojump_clock: MockClock) -> None:
+async def test_one_source_has_a_few_places() -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for _ in range(50):
@@ -89,7 +89,7 @@ async def test_one_source_has_a_few_places(autojump_clock: MockClock) -> None:
         assert len(checks.done) == 2 * MAX_WAITING_PER_SOURCE + 2
 
 
-async def test_the_work_for_strangers_is_bounded_per_network(autojump_clock: MockClock) -> None:
+async def test_the_work_for_strangers_is_bounded_per_network() -> None:
     turns = Turns()
 
     async def check(source: Source) -> bool:
@@ -106,7 +106,7 @@ async def test_the_work_for_strangers_is_bounded_per_network(autojump_clock: Moc
     assert [await check(in_network(1)) for _ in range(100)].count(True) == 10
 
 
-async def test_the_work_for_all_strangers_together_is_bounded(autojump_clock: MockClock) -> None:
+async def test_the_work_for_all_strangers_together_is_bounded() -> None:
     turns = Turns()
     done = 0
     for number in range(1000):
@@ -120,7 +120,7 @@ async def test_the_work_for_all_strangers_together_is_bounded(autojump_clock: Mo
         pass
 
 
-async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockClock) -> None:
+async def test_who_stops_waiting_leaves_the_turn_to_others() -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         first = checks.start(PC)
@@ -139,9 +139,7 @@ async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockC
         assert not checks.turns._taken
 
 
-async def test_a_pc_that_floods_does_not_shut_out_another_one_of_its_network(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_pc_that_floods_does_not_shut_out_another_one_of_its_network() -> None:
     turns = Turns()
 
     async def check(host: int) -> bool:
@@ -163,9 +161,7 @@ async def test_a_pc_that_floods_does_not_shut_out_another_one_of_its_network(
     assert is_let_in
 
 
-async def test_a_flood_from_many_networks_does_not_shut_out_another_one(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_flood_from_many_networks_does_not_shut_out_another_one() -> None:
     turns = Turns()
 
     async def check(network: int) -> bool:
@@ -190,7 +186,7 @@ async def test_a_flood_from_many_networks_does_not_shut_out_another_one(
     assert waited > 0
 
 
-async def test_a_pc_is_told_when_its_turn_comes(autojump_clock: MockClock) -> None:
+async def test_a_pc_is_told_when_its_turn_comes() -> None:
     turns = Turns()
     for _ in range(NETWORK_BURST):
         async with turns.turn(in_network(1, 66)):
@@ -207,9 +203,7 @@ async def test_a_pc_is_told_when_its_turn_comes(autojump_clock: MockClock) -> No
         pass
 
 
-async def test_the_hosts_of_a_network_share_a_part_of_the_places(
-    autojump_clock: MockClock,
-) -> None:
+async def test_the_hosts_of_a_network_share_a_part_of_the_places() -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for host in range(20):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource
 from hub.live.frame_ring import FrameRing, TracedUpload
@@ -24,6 +24,8 @@ from tests.support.exchanges import (
     record_exchange,
 )
 from tests.support.traces import new_traces
+
+pytestmark = pytest.mark.jumping_clock
 
 ADDRESS = "192.168.1.20"
 
@@ -205,9 +207,7 @@ def test_only_enrolled_and_pending_devices_have_a_trace(site: Site) -> None:
             ask()
 
 
-async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(
-    site: Site, autojump_clock: MockClock
-) -> None:
+async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(site: Site) -> None:
     ring = site.ring()
     got: list[TracedFrame] = []
 
@@ -222,9 +222,7 @@ async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(
     assert trio.current_time() < 6
 
 
-async def test_waiting_returns_at_once_if_there_are_entries(
-    site: Site, autojump_clock: MockClock
-) -> None:
+async def test_waiting_returns_at_once_if_there_are_entries(site: Site) -> None:
     site.ring().received("{}")
     started = trio.current_time()
     assert len(await site.trace.wait("1", 0, 20)) == 1
@@ -232,15 +230,13 @@ async def test_waiting_returns_at_once_if_there_are_entries(
     assert trio.current_time() == started
 
 
-async def test_waiting_ends_after_the_given_time(site: Site, autojump_clock: MockClock) -> None:
+async def test_waiting_ends_after_the_given_time(site: Site) -> None:
     assert await site.trace.wait_for_pending("SN2", 0, 3) == []
     assert trio.current_time() == pytest.approx(3)
     assert site.traces.watched == {}
 
 
-async def test_an_anonymous_connection_wakes_no_reader(
-    site: Site, autojump_clock: MockClock
-) -> None:
+async def test_an_anonymous_connection_wakes_no_reader(site: Site) -> None:
     site.known["1"].ip = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(site.trace.wait, "1", 0, 20.0)
@@ -249,7 +245,7 @@ async def test_an_anonymous_connection_wakes_no_reader(
     assert trio.current_time() == pytest.approx(20)
 
 
-async def test_waiting_ends_when_the_hub_shuts_down(site: Site, autojump_clock: MockClock) -> None:
+async def test_waiting_ends_when_the_hub_shuts_down(site: Site) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(site.trace.wait, "1", 0, 20.0)
         await wait_all_tasks_blocked()

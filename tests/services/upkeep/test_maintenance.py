@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.config import Config, StoreConfig
 from hub.errors import AlreadyExists, BadParameter
@@ -25,6 +24,8 @@ from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 from tests.support.kept_days import BelievedClock, KeptDays
 from tests.support.stores import batch, is_whole, opened
+
+pytestmark = pytest.mark.jumping_clock
 
 TODAY = "2026-11-25"
 DAY = 86_400
@@ -100,17 +101,13 @@ async def running_maintenance(
 # Age
 
 
-async def test_a_day_older_than_keep_days_is_dropped_soon_after_the_start(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_a_day_older_than_keep_days_is_dropped_soon_after_the_start(store: KeptDays) -> None:
     store.keep(TODAY, 9)
     async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0)):
         assert store.dropped == ["2026-11-17"]
 
 
-async def test_pictures_read_from_devices_are_dropped_by_age_too(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_pictures_read_from_devices_are_dropped_by_age_too(store: KeptDays) -> None:
     now = noon()
     started = now()
     async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
@@ -119,14 +116,14 @@ async def test_pictures_read_from_devices_are_dropped_by_age_too(
         assert len(store.dropped_older) == 2
 
 
-async def test_a_day_is_kept_whole(store: KeptDays, autojump_clock: MockClock) -> None:
+async def test_a_day_is_kept_whole(store: KeptDays) -> None:
     store.keep(TODAY, 2)
     async with running_maintenance(store, StoreConfig(keep_days=1, min_free_gb=0)):
         assert store.dropped == []
 
 
 async def test_the_next_day_is_dropped_at_3_o_clock_in_the_zone_of_the_site(
-    store: KeptDays, autojump_clock: MockClock
+    store: KeptDays,
 ) -> None:
     store.keep(TODAY, 8)
     start = RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=SHANGHAI))
@@ -141,9 +138,7 @@ async def test_the_next_day_is_dropped_at_3_o_clock_in_the_zone_of_the_site(
         assert store.dropped == ["2026-11-18"]
 
 
-async def test_nothing_goes_by_age_until_the_clock_is_trusted(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_nothing_goes_by_age_until_the_clock_is_trusted(store: KeptDays) -> None:
     store.keep(TODAY, 9)
     now = noon()
     clock = BelievedClock(now)
@@ -162,9 +157,7 @@ async def test_nothing_goes_by_age_until_the_clock_is_trusted(
         assert store.dropped == ["2026-11-17", "2026-11-18"]
 
 
-async def test_what_would_take_many_records_waits_until_a_person_confirms(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_what_would_take_many_records_waits_until_a_person_confirms(store: KeptDays) -> None:
     store.keep("2026-10-25", 10)
     store.kept += [DayUse(TODAY, 0, 1, 101, 101)]
     config = StoreConfig(keep_days=30, min_free_gb=0)
@@ -190,7 +183,7 @@ async def test_what_would_take_many_records_waits_until_a_person_confirms(
 
 
 async def test_what_was_confirmed_is_dropped_after_a_restart_whatever_the_clock_says(
-    store: KeptDays, autojump_clock: MockClock
+    store: KeptDays,
 ) -> None:
     store.keep(TODAY, 5)
     store.settings.values["retention.confirmed"] = "2026-11-21 2026-11-22"
@@ -201,9 +194,7 @@ async def test_what_was_confirmed_is_dropped_after_a_restart_whatever_the_clock_
         assert store.dropped == ["2026-11-21", "2026-11-22"]
 
 
-async def test_what_waits_is_found_again_after_a_restart(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_what_waits_is_found_again_after_a_restart(store: KeptDays) -> None:
     store.keep("2026-10-25", 10)
     config = StoreConfig(keep_days=7, min_free_gb=0)
     now = noon()
@@ -214,9 +205,7 @@ async def test_what_waits_is_found_again_after_a_restart(
     assert store.dropped == []
 
 
-async def test_nothing_waits_while_the_clock_is_not_trusted(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_nothing_waits_while_the_clock_is_not_trusted(store: KeptDays) -> None:
     store.keep("2026-10-25", 10)
     now = noon()
     clock = BelievedClock(now)
@@ -231,17 +220,13 @@ async def test_nothing_waits_while_the_clock_is_not_trusted(
 # Size
 
 
-async def test_the_oldest_days_are_dropped_while_pictures_exceed_max_gb(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_the_oldest_days_are_dropped_while_pictures_exceed_max_gb(store: KeptDays) -> None:
     store.keep(TODAY, 10)
     async with running_maintenance(store, StoreConfig(keep_days=30, max_gb=7.5, min_free_gb=0)):
         assert store.dropped == ["2026-11-16", "2026-11-17", "2026-11-18"]
 
 
-async def test_held_evidence_counts_for_up_to_a_half_of_max_gb(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_held_evidence_counts_for_up_to_a_half_of_max_gb(store: KeptDays) -> None:
     store.keep(TODAY, 10)
     store.held = 100 * GB
     async with running_maintenance(store, StoreConfig(keep_days=30, max_gb=8, min_free_gb=0)):
@@ -250,7 +235,7 @@ async def test_held_evidence_counts_for_up_to_a_half_of_max_gb(
 
 
 async def test_a_day_whose_evidence_cannot_be_moved_does_not_keep_the_next_from_making_room(
-    store: KeptDays, autojump_clock: MockClock
+    store: KeptDays,
 ) -> None:
     store.keep(TODAY, 10)
     oldest = store.kept[0].day
@@ -261,9 +246,7 @@ async def test_a_day_whose_evidence_cannot_be_moved_does_not_keep_the_next_from_
     assert store.kept[0].day == oldest
 
 
-async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_the_oldest_days_are_dropped_while_disk_space_is_short(store: KeptDays) -> None:
     store.keep(TODAY, 10)
     store.free = GB // 2
     async with running_maintenance(store, StoreConfig(min_free_gb=2)) as maintenance:
@@ -272,7 +255,7 @@ async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
 
 
 async def test_no_further_day_goes_while_the_disk_still_frees_the_space_of_the_last_one(
-    store: KeptDays, autojump_clock: MockClock
+    store: KeptDays,
 ) -> None:
     store.keep(TODAY, 10)
     store.free = GB
@@ -293,7 +276,7 @@ async def test_no_further_day_goes_while_the_disk_still_frees_the_space_of_the_l
 
 
 async def test_further_days_go_if_a_disk_never_frees_the_space_of_the_last_one(
-    store: KeptDays, autojump_clock: MockClock
+    store: KeptDays,
 ) -> None:
     store.keep(TODAY, 4)
     store.free = GB
@@ -306,9 +289,7 @@ async def test_further_days_go_if_a_disk_never_frees_the_space_of_the_last_one(
         assert len(store.dropped) == 3
 
 
-async def test_days_go_ever_more_slowly_while_none_of_them_frees_any_space(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_days_go_ever_more_slowly_while_none_of_them_frees_any_space(store: KeptDays) -> None:
     """The last backup on the same disk has hard links to their packs."""
     store.keep(TODAY, 90)
     store.free = GB
@@ -330,9 +311,7 @@ async def test_days_go_ever_more_slowly_while_none_of_them_frees_any_space(
             assert len(store.dropped) == 11
 
 
-async def test_a_later_shortage_is_noticed_within_seconds(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_a_later_shortage_is_noticed_within_seconds(store: KeptDays) -> None:
     store.keep(TODAY, 10)
     async with running_maintenance(store, StoreConfig(min_free_gb=2)):
         store.free = GB
@@ -340,16 +319,14 @@ async def test_a_later_shortage_is_noticed_within_seconds(
         assert store.dropped == ["2026-11-16"]
 
 
-async def test_a_full_disk_drops_the_oldest_days_even_without_a_limit(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_a_full_disk_drops_the_oldest_days_even_without_a_limit(store: KeptDays) -> None:
     store.keep(TODAY, 3)
     store.free = 1000
     async with running_maintenance(store, UNLIMITED):
         assert store.dropped == ["2026-11-23"]
 
 
-async def test_today_is_never_dropped(store: KeptDays, autojump_clock: MockClock) -> None:
+async def test_today_is_never_dropped(store: KeptDays) -> None:
     store.keep(TODAY, 3, size=0)
     store.free = GB
     async with running_maintenance(
@@ -359,9 +336,7 @@ async def test_today_is_never_dropped(store: KeptDays, autojump_clock: MockClock
         assert maintenance.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
 
 
-async def test_the_oldest_day_is_the_first_of_the_log_whatever_its_name(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_the_oldest_day_is_the_first_of_the_log_whatever_its_name(store: KeptDays) -> None:
     """The clock was ahead, then right, then behind: today's name is the oldest."""
     store.kept = [
         DayUse("2027-11-25", GB, 10, 1, 10),
@@ -374,9 +349,7 @@ async def test_the_oldest_day_is_the_first_of_the_log_whatever_its_name(
         assert store.dropped == ["2027-11-25", "2026-11-25"]
 
 
-async def test_the_shortage_ends_when_space_is_freed(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_the_shortage_ends_when_space_is_freed(store: KeptDays) -> None:
     store.keep(TODAY, 1)
     store.free = GB
     async with running_maintenance(store, StoreConfig(min_free_gb=2)) as maintenance:
@@ -386,9 +359,7 @@ async def test_the_shortage_ends_when_space_is_freed(
         assert maintenance.shortage is None
 
 
-async def test_a_day_that_cannot_be_dropped_is_tried_again(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_a_day_that_cannot_be_dropped_is_tried_again(store: KeptDays) -> None:
     store.keep(TODAY, 10)
     store.refuses = True
     async with running_maintenance(store, StoreConfig(max_gb=9, min_free_gb=0)):
@@ -398,9 +369,7 @@ async def test_a_day_that_cannot_be_dropped_is_tried_again(
         assert store.dropped == ["2026-11-16"]
 
 
-async def test_nothing_is_dropped_while_the_free_space_is_not_known(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_nothing_is_dropped_while_the_free_space_is_not_known(store: KeptDays) -> None:
     store.keep(TODAY, 10)
 
     def unknown() -> int:
@@ -415,9 +384,7 @@ async def test_nothing_is_dropped_while_the_free_space_is_not_known(
 # The rest
 
 
-async def test_expired_tokens_and_sessions_are_removed_every_hour(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_expired_tokens_and_sessions_are_removed_every_hour(store: KeptDays) -> None:
     async with running_maintenance(store):
         assert store.pruned == ["tokens", "sessions", "keys"]
         store.refuses = True
@@ -427,9 +394,7 @@ async def test_expired_tokens_and_sessions_are_removed_every_hour(
         assert store.pruned == ["tokens", "sessions", "keys"] * 2
 
 
-async def test_nothing_expires_while_the_clock_is_doubted(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_nothing_expires_while_the_clock_is_doubted(store: KeptDays) -> None:
     now = noon()
     clock = BelievedClock(now)
     clock.is_doubted = True
@@ -440,15 +405,14 @@ async def test_nothing_expires_while_the_clock_is_doubted(
         assert store.pruned == ["keys", "tokens", "sessions", "keys"]
 
 
-async def test_the_database_is_checked_every_night(
-    store: KeptDays, autojump_clock: MockClock
-) -> None:
+async def test_the_database_is_checked_every_night(store: KeptDays) -> None:
     async with running_maintenance(store):
         assert store.checks == 0
         await trio.sleep(3 * DAY)
         assert store.checks == 3
 
 
+@pytest.mark.jumping_clock(False)
 async def test_a_real_store_drops_its_old_days_and_keeps_today(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 import trio
 from msgspec import Raw
-from trio.testing import MockClock
 
 from hub.errors import DeviceNonsense
 from hub.live.registry import DeviceAnswer
@@ -21,6 +20,8 @@ from hub.services.people.sync import device_check
 from hub.services.people.sync.device_check import COMPARE_SECONDS, Comparison
 from hub.store.people.device_people import MAX_UNKNOWN
 from tests.support.synced_site import ADA, SyncedCamera, SyncedSite
+
+pytestmark = pytest.mark.jumping_clock
 
 ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/person/list"
 
@@ -68,7 +69,6 @@ async def assert_nobody_is_lost(site: SyncedSite, camera: SyncedCamera) -> None:
 
 async def test_a_list_without_an_end_is_read_up_to_a_bound(
     site: SyncedSite,
-    autojump_clock: MockClock,
     camera: SyncedCamera,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -91,7 +91,7 @@ async def test_no_more_people_are_listed_than_can_be_in_the_register_and_unknown
 
 
 async def test_a_person_who_is_repeated_for_ever_ends_the_list(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     answering(
         camera,
@@ -106,7 +106,7 @@ async def test_a_person_who_is_repeated_for_ever_ends_the_list(
 
 
 async def test_a_comparison_ends_with_a_camera_that_takes_its_time(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     camera.seconds = 9
     answering(camera, LIST, lambda param: page_of([{"pid": str(1_000 + param["page_num"])}], 9_999))
@@ -120,7 +120,7 @@ async def test_a_comparison_ends_with_a_camera_that_takes_its_time(
 
 
 async def test_nobody_who_decides_waits_for_a_camera_that_takes_its_time(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     camera.seconds = 9
     answering(camera, LIST, lambda param: page_of([{"pid": str(1_000 + param["page_num"])}], 9_999))
@@ -145,7 +145,7 @@ async def test_nobody_who_decides_waits_for_a_camera_that_takes_its_time(
 
 
 async def test_a_total_that_shrinks_while_it_is_read_does_not_make_a_list_whole(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     answering(
         camera,
@@ -177,7 +177,7 @@ async def test_a_total_that_shrinks_while_it_is_read_does_not_make_a_list_whole(
     ],
 )
 async def test_nonsense_does_not_mean_that_nobody_is_there(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera, result: str
+    site: SyncedSite, camera: SyncedCamera, result: str
 ) -> None:
     answering(camera, LIST, lambda param: result)
     try:
@@ -189,7 +189,7 @@ async def test_nonsense_does_not_mean_that_nobody_is_there(
 
 
 async def test_of_an_unknown_person_only_so_much_is_kept(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     long = "姓" * 1_000
     person = {"pid": "77", "name": long, "department": long, "photo": "/p/" + "a" * 400}
@@ -201,7 +201,7 @@ async def test_of_an_unknown_person_only_so_much_is_kept(
 
 
 async def test_numbers_beyond_the_database_do_not_end_a_comparison(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     person = {"pid": "77", "age": 2**70, "gender": -(2**70), "category": 10**15}
     answering(camera, LIST, lambda param: page_of([{"pid": "1"}, {"pid": "2"}, person], 2**63))
@@ -214,7 +214,7 @@ async def test_numbers_beyond_the_database_do_not_end_a_comparison(
 
 @pytest.mark.parametrize("result", ["7", "[1]", '{"name":"A"}', '{"pid":{}}', '{"pid":"3"}'])
 async def test_nonsense_about_a_person_does_not_mean_that_the_person_is_not_there(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera, result: str
+    site: SyncedSite, camera: SyncedCamera, result: str
 ) -> None:
     usual = camera.answer
     answering(camera, QUERY, lambda param: result)
@@ -234,7 +234,7 @@ async def test_nonsense_about_a_person_does_not_mean_that_the_person_is_not_ther
 
 @pytest.mark.parametrize("result", ["null", "{}", '""', "[]", '{"pid":""}', '{"pid":"0"}'])
 async def test_an_answer_without_a_person_means_that_nobody_is_there(
-    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera, result: str
+    site: SyncedSite, camera: SyncedCamera, result: str
 ) -> None:
     camera.manner = "lost"
     await site.people.remove("1", by=ADA)
@@ -248,9 +248,7 @@ async def test_an_answer_without_a_person_means_that_nobody_is_there(
 # Cameras whose list cannot be read whole
 
 
-async def test_a_new_camera_whose_list_cannot_be_read_whole_is_undecided(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_new_camera_whose_list_cannot_be_read_whole_is_undecided(site: SyncedSite) -> None:
     await site.put("1")
     camera = await site.add_camera(connects=False)
     answering(camera, LIST, lambda param: page_of([], 40))

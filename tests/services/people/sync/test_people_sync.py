@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.live.feed import Change
 from hub.simulator.faults import Quirks
@@ -17,6 +16,8 @@ from hub.wire.commands.capabilities import Capabilities, Edition
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
 from tests.support.synced_site import ADA, JPEG, SyncedCamera, SyncedSite
+
+pytestmark = pytest.mark.jumping_clock
 
 ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/person/list"
 UPDATE = "/person/update"
@@ -40,9 +41,7 @@ def changes_of(camera: SyncedCamera) -> list[tuple[str, str]]:
     return [(uri.rpartition("/")[2], pid) for uri, pid in camera.log if uri in (ADD, DELETE)]
 
 
-async def test_everybody_gets_onto_every_camera_once(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_everybody_gets_onto_every_camera_once(site: SyncedSite) -> None:
     cameras = [await site.add_camera() for _ in range(3)]
     everybody = {str(pid) for pid in range(1, 41)}
     for pid in everybody:
@@ -58,7 +57,7 @@ async def test_everybody_gets_onto_every_camera_once(
 
 
 async def test_after_a_power_cut_cameras_are_asked_for_their_people_one_after_the_other(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     cameras = [await site.add_camera(connects=False) for _ in range(90)]
     for camera in cameras:
@@ -70,7 +69,7 @@ async def test_after_a_power_cut_cameras_are_asked_for_their_people_one_after_th
 
 
 async def test_photos_are_sent_between_uploads_and_at_least_fifty_a_second(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera()
     await site.settle()
@@ -83,7 +82,7 @@ async def test_photos_are_sent_between_uploads_and_at_least_fifty_a_second(
     assert len(camera.asked(ADD)) == 5
 
 
-async def test_changes_and_removals_follow(site: SyncedSite, autojump_clock: MockClock) -> None:
+async def test_changes_and_removals_follow(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.put("1")
     await site.put("2")
@@ -96,7 +95,7 @@ async def test_changes_and_removals_follow(site: SyncedSite, autojump_clock: Moc
     assert (row.name, row.category) == ("Another name", 3)
 
 
-async def test_a_new_photo_is_sent(site: SyncedSite, autojump_clock: MockClock) -> None:
+async def test_a_new_photo_is_sent(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     before = camera.state.people["1"].checksum
     await site.put("1", photo=JPEG + b"another")
@@ -104,9 +103,7 @@ async def test_a_new_photo_is_sent(site: SyncedSite, autojump_clock: MockClock) 
     assert camera.state.people["1"].checksum != before
 
 
-async def test_a_person_without_a_photo_is_on_no_camera(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_person_without_a_photo_is_on_no_camera(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.put("1", photo=None)
     await site.put("2")
@@ -119,7 +116,7 @@ async def test_a_person_without_a_photo_is_on_no_camera(
 
 
 async def test_a_person_whose_photo_cannot_be_read_fails_and_holds_up_nobody(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     await site.put("1")
     await site.put("2")
@@ -135,7 +132,7 @@ async def test_a_person_whose_photo_cannot_be_read_fails_and_holds_up_nobody(
 
 
 async def test_a_person_whose_row_does_not_decode_stays_on_cameras_as_it_is(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     await site.put("1")
     camera = await site.add_camera()
@@ -151,9 +148,7 @@ async def test_a_person_whose_row_does_not_decode_stays_on_cameras_as_it_is(
 # Which cameras
 
 
-async def test_people_of_groups_are_on_the_cameras_of_these_groups(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_people_of_groups_are_on_the_cameras_of_these_groups(site: SyncedSite) -> None:
     gate, door = await site.add_camera(), await site.add_camera()
     group = await site.groups.add("Gate", [gate.did], by=ADA)
     await site.put("1", groups=(group.id,))
@@ -172,7 +167,7 @@ async def test_people_of_groups_are_on_the_cameras_of_these_groups(
 
 
 async def test_a_person_is_on_cameras_from_and_until_a_time_within_a_minute(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera()
     await site.put("1", valid_from=site.clock.ms + 600_000, valid_until=site.clock.ms + 1_200_000)
@@ -186,9 +181,7 @@ async def test_a_person_is_on_cameras_from_and_until_a_time_within_a_minute(
     assert camera.pids == set()
 
 
-async def test_whoever_became_invalid_goes_first_when_a_camera_comes_back(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_whoever_became_invalid_goes_first_when_a_camera_comes_back(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.put("1", valid_until=site.clock.ms + 60_000)
     await site.settle()
@@ -202,7 +195,7 @@ async def test_whoever_became_invalid_goes_first_when_a_camera_comes_back(
 
 
 async def test_removals_go_first_then_the_blacklist_then_others_by_their_change(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera()
     await site.put("9")
@@ -219,9 +212,7 @@ async def test_removals_go_first_then_the_blacklist_then_others_by_their_change(
     assert changes_of(camera) == order
 
 
-async def test_cameras_do_not_wait_for_each_other(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_cameras_do_not_wait_for_each_other(site: SyncedSite) -> None:
     slow, fast = await site.add_camera(), await site.add_camera()
     await site.settle()
     slow.manner = "never"
@@ -236,7 +227,7 @@ async def test_cameras_do_not_wait_for_each_other(
 
 
 async def test_a_camera_that_takes_no_pid_twice_gets_it_deleted_first_from_then_on(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(Quirks(deletes_first=True))
     await site.put("1")
@@ -255,7 +246,7 @@ async def test_a_camera_that_takes_no_pid_twice_gets_it_deleted_first_from_then_
 
 @pytest.mark.parametrize("edition", [2, 3])
 async def test_d12_a_camera_that_updates_people_gets_an_update_and_no_other_request(
-    site: SyncedSite, autojump_clock: MockClock, edition: Edition
+    site: SyncedSite, edition: Edition
 ) -> None:
     camera = await site.add_camera(Quirks(edition=edition))
     site.abilities.known[camera.did] = Capabilities(uploads=edition)
@@ -271,7 +262,7 @@ async def test_d12_a_camera_that_updates_people_gets_an_update_and_no_other_requ
 
 
 async def test_d12_a_camera_that_answers_404_to_an_update_is_given_the_person_as_before(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(Quirks(deletes_first=True))
     site.abilities.known[camera.did] = Capabilities(uploads=2)
@@ -289,9 +280,7 @@ async def test_d12_a_camera_that_answers_404_to_an_update_is_given_the_person_as
     assert [*camera.log] == [(DELETE, "1"), (ADD, "1")]
 
 
-async def test_d12_a_person_who_is_not_there_any_more_is_added(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_d12_a_person_who_is_not_there_any_more_is_added(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(edition=3))
     site.abilities.known[camera.did] = Capabilities(people_update=True)
     await site.put("1")
@@ -304,7 +293,7 @@ async def test_d12_a_person_who_is_not_there_any_more_is_added(
     assert camera.state.people["1"].row.name == "New"
 
 
-async def test_d12_a_refused_update_has_failed(site: SyncedSite, autojump_clock: MockClock) -> None:
+async def test_d12_a_refused_update_has_failed(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(edition=3))
     site.abilities.known[camera.did] = Capabilities(people_update=True)
     await site.put("1")
@@ -320,7 +309,7 @@ async def test_d12_a_refused_update_has_failed(site: SyncedSite, autojump_clock:
 
 
 async def test_a_refused_person_failed_until_it_changes_or_somebody_says_again(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(Quirks(refuses_photo=1))
     await site.put("1")
@@ -341,7 +330,7 @@ async def test_a_refused_person_failed_until_it_changes_or_somebody_says_again(
 
 
 async def test_a_refusal_that_is_not_final_is_tried_again_with_another_photo(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(Quirks(refuses_photo=1, photo_refusal=425))
     await site.put("1")
@@ -351,9 +340,7 @@ async def test_a_refusal_that_is_not_final_is_tried_again_with_another_photo(
     assert (there.state, there.code) == ("failed", 425)
 
 
-async def test_new_firmware_gives_refused_people_another_try(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_new_firmware_gives_refused_people_another_try(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(refuses_photo=1))
     site.report_version(camera, "V1")
     await site.put("1")
@@ -364,9 +351,7 @@ async def test_new_firmware_gives_refused_people_another_try(
     assert camera.pids == {"1"}
 
 
-async def test_the_first_report_of_versions_is_no_change_of_them(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_first_report_of_versions_is_no_change_of_them(site: SyncedSite) -> None:
     camera = await site.add_camera()
     camera.hold("900")
     await site.settle()
@@ -379,9 +364,7 @@ async def test_the_first_report_of_versions_is_no_change_of_them(
     assert len(camera.asked(LIST)) > asked
 
 
-async def test_removing_somebody_who_is_not_there_is_success(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_removing_somebody_who_is_not_there_is_success(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     camera.state.people.clear()
     await site.people.remove("1", by=ADA)
@@ -390,9 +373,7 @@ async def test_removing_somebody_who_is_not_there_is_success(
     assert camera.asked(DELETE) == ["1"]
 
 
-async def test_what_is_not_answered_is_asked_for_before_it_is_sent_again(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_what_is_not_answered_is_asked_for_before_it_is_sent_again(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.settle()
     camera.manner = "lost"
@@ -409,9 +390,7 @@ async def test_what_is_not_answered_is_asked_for_before_it_is_sent_again(
     assert there.state == "done"
 
 
-async def test_silence_is_followed_by_growing_pauses(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_silence_is_followed_by_growing_pauses(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     camera.manner = "busy"
     await site.put("1", name="New")
@@ -429,7 +408,7 @@ async def test_silence_is_followed_by_growing_pauses(
     assert [round(pause) for pause in pauses[:6]] == [5, 15, 60, 300, 900, 900]
 
 
-async def test_a_connect_ends_every_pause(site: SyncedSite, autojump_clock: MockClock) -> None:
+async def test_a_connect_ends_every_pause(site: SyncedSite) -> None:
     camera = await site.add_camera()
     camera.manner = "busy"
     await site.put("1")
@@ -441,9 +420,7 @@ async def test_a_connect_ends_every_pause(site: SyncedSite, autojump_clock: Mock
     assert camera.pids == {"1"}
 
 
-async def test_a_full_camera_takes_more_once_there_is_room(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_full_camera_takes_more_once_there_is_room(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(capacity=10))
     for pid in range(1, 16):
         await site.put(str(pid))
@@ -461,9 +438,7 @@ async def test_a_full_camera_takes_more_once_there_is_room(
     assert camera.pids == {str(pid) for pid in range(6, 16)}
 
 
-async def test_the_connection_ends_in_the_middle(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_connection_ends_in_the_middle(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.settle()
     camera.manner = "leaves"
@@ -481,9 +456,7 @@ async def test_the_connection_ends_in_the_middle(
 # What was lost
 
 
-async def test_a_camera_that_lost_its_people_is_filled_again(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_camera_that_lost_its_people_is_filled_again(site: SyncedSite) -> None:
     camera = await site.add_camera()
     for pid in range(1, 50):
         await site.put(str(pid))
@@ -496,9 +469,7 @@ async def test_a_camera_that_lost_its_people_is_filled_again(
     assert len(camera.pids) == 49
 
 
-async def test_after_a_short_absence_the_total_is_not_asked_for(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_after_a_short_absence_the_total_is_not_asked_for(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     asked = len(camera.asked(LIST))
     site.disconnect(camera)
@@ -514,7 +485,7 @@ async def test_after_a_short_absence_the_total_is_not_asked_for(
 
 
 async def test_a_camera_that_leaves_at_once_after_a_long_absence_is_checked_all_the_same(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
@@ -531,7 +502,7 @@ async def test_a_camera_that_leaves_at_once_after_a_long_absence_is_checked_all_
 
 
 async def test_the_total_is_asked_for_by_one_row_and_repairs_one_that_is_missing(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera()
     for pid in range(1, 100):
@@ -547,9 +518,7 @@ async def test_the_total_is_asked_for_by_one_row_and_repairs_one_that_is_missing
     assert camera.asked(ADD) == ["42"]
 
 
-async def test_a_replaced_camera_gets_everybody(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_replaced_camera_gets_everybody(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
     await site.devices.change(camera.did, DeviceChange(sn="SNREPLACEMENT01"))
@@ -559,9 +528,7 @@ async def test_a_replaced_camera_gets_everybody(
     assert other.pids == {"1"}
 
 
-async def test_at_night_each_camera_is_compared_and_repaired(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_at_night_each_camera_is_compared_and_repaired(site: SyncedSite) -> None:
     camera = await site.add_camera()
     for pid in ("1", "2", "3"):
         await site.put(pid)
@@ -580,9 +547,7 @@ async def test_at_night_each_camera_is_compared_and_repaired(
 # Crashes
 
 
-async def test_after_a_crash_in_the_middle_everybody_is_there_once(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_after_a_crash_in_the_middle_everybody_is_there_once(site: SyncedSite) -> None:
     camera = await site.add_camera()
     for pid in range(1, 101):
         await site.put(str(pid))
@@ -602,7 +567,7 @@ async def test_after_a_crash_in_the_middle_everybody_is_there_once(
 
 
 async def test_a_camera_with_unknown_people_is_not_changed_until_somebody_decides(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     await site.put("1")
     camera = await site.add_camera(connects=False)
@@ -615,9 +580,7 @@ async def test_a_camera_with_unknown_people_is_not_changed_until_somebody_decide
     assert camera.pids == {"77"}
 
 
-async def test_unknown_people_are_removed_when_somebody_says_so(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_unknown_people_are_removed_when_somebody_says_so(site: SyncedSite) -> None:
     await site.put("1")
     camera = await site.add_camera(connects=False)
     for pid in range(70, 80):
@@ -632,7 +595,7 @@ async def test_unknown_people_are_removed_when_somebody_says_so(
 
 
 async def test_somebody_added_to_the_register_since_the_comparison_is_not_removed(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(connects=False)
     camera.hold("77")
@@ -648,9 +611,7 @@ async def test_somebody_added_to_the_register_since_the_comparison_is_not_remove
     assert camera.state.people["77"].row.name == "王芳"
 
 
-async def test_somebody_added_while_others_are_removed_is_not_removed(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_somebody_added_while_others_are_removed_is_not_removed(site: SyncedSite) -> None:
     camera = await site.add_camera(connects=False)
     for pid in ("77", "78"):
         camera.hold(pid)
@@ -668,7 +629,7 @@ async def test_somebody_added_while_others_are_removed_is_not_removed(
 
 
 async def test_somebody_removed_from_the_register_is_not_unknown_to_the_hub(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera_that_holds_one()
     site.disconnect(camera)
@@ -686,7 +647,7 @@ async def test_somebody_removed_from_the_register_is_not_unknown_to_the_hub(
 
 
 async def test_a_camera_is_in_step_once_its_last_unknown_person_is_added_to_the_register(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     await site.put("1")
     camera = await site.add_camera(connects=False)
@@ -701,7 +662,7 @@ async def test_a_camera_is_in_step_once_its_last_unknown_person_is_added_to_the_
 
 
 async def test_an_unknown_person_who_is_added_for_other_cameras_only_is_removed(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     other = await site.add_camera()
     camera = await site.add_camera(connects=False)
@@ -715,7 +676,7 @@ async def test_an_unknown_person_who_is_added_for_other_cameras_only_is_removed(
 
 
 async def test_a_decision_to_leave_a_camera_alone_outlasts_the_removal_that_was_running(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(connects=False)
     camera.hold("77")
@@ -729,9 +690,7 @@ async def test_a_decision_to_leave_a_camera_alone_outlasts_the_removal_that_was_
     assert site.sync.state_of(camera.did) == "alone"
 
 
-async def test_unknown_people_are_taken_over_with_their_photos(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_unknown_people_are_taken_over_with_their_photos(site: SyncedSite) -> None:
     camera, other = await site.add_camera(connects=False), await site.add_camera()
     camera.hold("77", "王芳", work_id="A-7", category=3, photo=site.photo())
     site.connect(camera)
@@ -747,7 +706,7 @@ async def test_unknown_people_are_taken_over_with_their_photos(
 
 
 async def test_people_taken_over_are_put_on_the_cameras_of_the_groups_alone(
-    site: SyncedSite, autojump_clock: MockClock
+    site: SyncedSite,
 ) -> None:
     camera = await site.add_camera(connects=False)
     neighbour, gate = await site.add_camera(), await site.add_camera()
@@ -762,9 +721,7 @@ async def test_people_taken_over_are_put_on_the_cameras_of_the_groups_alone(
     assert (camera.pids, neighbour.pids, gate.pids) == ({"77"}, {"77"}, set())
 
 
-async def test_somebody_whose_photo_is_not_given_stays_unknown(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_somebody_whose_photo_is_not_given_stays_unknown(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(pictures="unavailable"), connects=False)
     camera.hold("77")
     site.connect(camera)
@@ -776,9 +733,7 @@ async def test_somebody_whose_photo_is_not_given_stays_unknown(
     assert camera.pids == {"77"}
 
 
-async def test_a_camera_that_is_left_alone_is_not_changed(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_camera_that_is_left_alone_is_not_changed(site: SyncedSite) -> None:
     await site.put("1")
     camera = await site.add_camera(connects=False)
     camera.hold("77")
@@ -794,9 +749,7 @@ async def test_a_camera_that_is_left_alone_is_not_changed(
     assert (await site.sync.of_device(camera.did)).state == "undecided"
 
 
-async def test_unknown_people_on_a_managed_camera_stay(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_unknown_people_on_a_managed_camera_stay(site: SyncedSite) -> None:
     camera = await site.add_camera_that_holds_one()
     camera.hold("77")
     await site.sync.decisions.compare(camera.did)
@@ -809,9 +762,7 @@ async def test_unknown_people_on_a_managed_camera_stay(
 # By hand
 
 
-async def test_what_somebody_changes_by_hand_is_put_right(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_what_somebody_changes_by_hand_is_put_right(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.put("1")
     await site.put("2")
@@ -826,7 +777,7 @@ async def test_what_somebody_changes_by_hand_is_put_right(
 
 @pytest.mark.parametrize("sends", [True, False])
 async def test_numbers_of_cards_are_sent_only_where_the_site_says_so(
-    nursery: trio.Nursery, autojump_clock: MockClock, sends: bool
+    nursery: trio.Nursery, sends: bool
 ) -> None:
     site = SyncedSite(nursery, sends_id_numbers=sends)
     await site.start()
@@ -840,9 +791,7 @@ async def test_numbers_of_cards_are_sent_only_where_the_site_says_so(
     assert row.phone == "138"
 
 
-async def test_a_camera_without_a_signature_gets_no_personal_numbers(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_camera_without_a_signature_gets_no_personal_numbers(site: SyncedSite) -> None:
     signed, unsigned = await site.add_camera(), await site.add_camera()
     device = site.store.devices.by_did(unsigned.did)
     assert device is not None
@@ -859,9 +808,7 @@ async def test_a_camera_without_a_signature_gets_no_personal_numbers(
         assert (row.id_card_no, row.ic_card_no, row.phone or "") == numbers
 
 
-async def test_the_age_follows_the_year_of_birth(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_age_follows_the_year_of_birth(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.put("1", birth_year=1990, gender=2)
     await site.settle()
@@ -869,9 +816,7 @@ async def test_the_age_follows_the_year_of_birth(
     assert (row.age, row.gender) == (2025 - 1990, 2)
 
 
-async def test_photos_are_read_once_for_all_cameras(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_photos_are_read_once_for_all_cameras(site: SyncedSite) -> None:
     cameras = [await site.add_camera() for _ in range(10)]
     await site.settle()
     reads: list[str] = []
@@ -892,9 +837,7 @@ async def test_photos_are_read_once_for_all_cameras(
 # What is told
 
 
-async def test_progress_is_told_at_most_twice_a_second(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_progress_is_told_at_most_twice_a_second(site: SyncedSite) -> None:
     camera = await site.add_camera()
     await site.settle()
     with site.changes.subscribe(10_000) as changes:
@@ -908,7 +851,7 @@ async def test_progress_is_told_at_most_twice_a_second(
 
 
 async def test_thousands_of_cameras_are_looked_at_once(
-    site: SyncedSite, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    site: SyncedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
     look_at = site.sync._look_at_device
@@ -938,9 +881,7 @@ async def test_thousands_of_cameras_are_looked_at_once(
     assert told == [Change("sync")]
 
 
-async def test_numbers_asked_for_while_a_list_is_read_are_not_kept(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_numbers_asked_for_while_a_list_is_read_are_not_kept(site: SyncedSite) -> None:
     camera = await site.add_camera(connects=False)
     for pid in range(70, 90):
         camera.hold(str(pid))
@@ -955,9 +896,7 @@ async def test_numbers_asked_for_while_a_list_is_read_are_not_kept(
     assert seen[-1] == ("undecided", 20)
 
 
-async def test_numbers_follow_a_list_that_could_not_be_read_to_its_end(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_numbers_follow_a_list_that_could_not_be_read_to_its_end(site: SyncedSite) -> None:
     camera = await site.add_camera(connects=False)
     for pid in range(70, 320):
         camera.hold(str(pid))
@@ -972,9 +911,7 @@ async def test_numbers_follow_a_list_that_could_not_be_read_to_its_end(
     assert (await site.sync.of_device(camera.did)).unknown == stored > 0
 
 
-async def test_the_rows_of_a_camera_are_in_the_order_of_their_numbers(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_rows_of_a_camera_are_in_the_order_of_their_numbers(site: SyncedSite) -> None:
     camera = await site.add_camera(connects=False)
     pids = ["9", "10", "100", "18446744073709551615"]
     strangers = ["11", "1000", "7"]
@@ -1002,9 +939,7 @@ async def test_the_rows_of_a_camera_are_in_the_order_of_their_numbers(
     assert found == ["7", "11", "1000"]
 
 
-async def test_the_rows_of_a_camera_can_be_read_page_by_page(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_rows_of_a_camera_can_be_read_page_by_page(site: SyncedSite) -> None:
     camera = await site.add_camera(Quirks(refuses_photo=3))
     for pid in range(1, 31):
         await site.put(str(pid))
@@ -1019,9 +954,7 @@ async def test_the_rows_of_a_camera_can_be_read_page_by_page(
     assert sorted(found, key=int) == [str(pid) for pid in range(1, 31)]
 
 
-async def test_a_device_has_one_lock_as_long_as_anybody_holds_it(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_a_device_has_one_lock_as_long_as_anybody_holds_it(site: SyncedSite) -> None:
     """Also one that is removed and added again under the same number."""
     camera = await site.add_camera()
     await site.settle()

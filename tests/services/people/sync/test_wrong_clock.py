@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.sync.people_sync import VALIDITY_SECONDS
 from hub.store.people.holdings import ItemResult
 from tests.support.synced_site import ADA, SyncedCamera, SyncedSite
+
+pytestmark = pytest.mark.jumping_clock
 
 HOUR = 3600
 DAY = 86_400
@@ -46,7 +47,7 @@ async def camera(site: SyncedSite) -> SyncedCamera:
 
 @WRONG
 async def test_a_start_with_a_wrong_clock_changes_nobody(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock, wrong: float
+    site: SyncedSite, camera: SyncedCamera, wrong: float
 ) -> None:
     camera.log.clear()
     await restart(site, set_by=wrong)
@@ -67,7 +68,7 @@ async def test_a_start_with_a_wrong_clock_changes_nobody(
 
 
 async def test_once_a_person_says_that_the_clock_is_right_it_is_followed(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     await restart(site, set_by=120 * DAY)
     await site.site_clock.confirm(by=COMMAND_LINE)
@@ -78,7 +79,7 @@ async def test_once_a_person_says_that_the_clock_is_right_it_is_followed(
 
 @WRONG
 async def test_what_somebody_changes_goes_on_while_the_clock_is_doubted(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock, wrong: float
+    site: SyncedSite, camera: SyncedCamera, wrong: float
 ) -> None:
     await restart(site, set_by=wrong)
     await site.put("2", name="Another name")
@@ -98,7 +99,7 @@ async def test_what_somebody_changes_goes_on_while_the_clock_is_doubted(
 
 @WRONG
 async def test_of_whom_it_is_not_known_whether_the_camera_has_them_nobody_is_asked(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock, wrong: float
+    site: SyncedSite, camera: SyncedCamera, wrong: float
 ) -> None:
     """The hub was ended while it removed or added them."""
     for pid in ("2", "3"):
@@ -115,7 +116,7 @@ async def test_of_whom_it_is_not_known_whether_the_camera_has_them_nobody_is_ask
 
 @pytest.mark.parametrize("jump", [-55 * 365 * DAY, -60 * DAY, 120 * DAY])
 async def test_a_clock_that_is_set_while_the_hub_runs_is_not_followed(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock, jump: float
+    site: SyncedSite, camera: SyncedCamera, jump: float
 ) -> None:
     """The hub knows better: from when and until when people are valid goes by the steady clock."""
     await trio.sleep(2 * HOUR)
@@ -131,9 +132,7 @@ async def test_a_clock_that_is_set_while_the_hub_runs_is_not_followed(
     assert camera.pids == {"1", "2", "5", "8"}
 
 
-async def test_the_age_is_told_by_the_expected_time(
-    site: SyncedSite, autojump_clock: MockClock
-) -> None:
+async def test_the_age_is_told_by_the_expected_time(site: SyncedSite) -> None:
     await restart(site, set_by=-55 * 365 * DAY)
     camera = await site.add_camera()
     await site.put("1", birth_year=1990)
@@ -144,7 +143,7 @@ async def test_the_age_is_told_by_the_expected_time(
 
 
 async def test_what_failed_while_the_clock_was_ahead_is_tried_again_soon(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     site.clock.set_by(365 * DAY)
     camera.manner = "never"
@@ -157,7 +156,7 @@ async def test_what_failed_while_the_clock_was_ahead_is_tried_again_soon(
 
 
 async def test_a_camera_that_was_compared_while_the_clock_was_ahead_is_compared_at_night(
-    site: SyncedSite, camera: SyncedCamera, autojump_clock: MockClock
+    site: SyncedSite, camera: SyncedCamera
 ) -> None:
     site.clock.set_by(365 * DAY)
     await site.sync.decisions.compare(camera.did)
