@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import ifaddr
@@ -12,14 +10,7 @@ from hub.config import Config, DevicesConfig, SiteConfig
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 from hub.services.site import Site, SiteSettings, host_zone_name
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
+from tests.support.hub_services import HubServices
 
 
 def adapter(name: str, *ips: str | tuple[str, int, int]) -> ifaddr.Adapter:

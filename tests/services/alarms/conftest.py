@@ -81,11 +81,6 @@ VALUES (?, ?, '', '', '', NULL, NULL, NULL, '', '', ?, 1, NULL, NULL, '', 0, ?, 
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[AlarmSite]:
     async with open_hub_services(tmp_path, clock) as hub:
         yield AlarmSite(hub, clock)

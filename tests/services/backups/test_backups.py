@@ -36,11 +36,6 @@ DAY = 86_400
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     config = Config(backup=BackupConfig(folder=str(tmp_path / "second disk" / "backups")))
     async with open_hub_services(tmp_path / "data", clock, config) as hub:

@@ -30,11 +30,6 @@ ADMIN = Actor("user anna")
 DAY = 86_400
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
 @pytest.fixture(params=["same disk", "other disk"])
 def is_same_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     is_same: bool = request.param == "same disk"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,9 @@ from hub.services.photos.photos import BadPhoto
 from hub.store.people.people import PersonFilter, PersonPut
 from hub.store.people.person_rows import Person, PersonChange, PersonName
 from tests.support.clock import NOON, FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 
 ADA = Actor("user ada", "10.0.0.1")
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,10 @@ from hub.store.tables.devices import NewDevice
 from hub.store.tables.erasures import Subject
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.hub_services import HubServices, face
 
 ANN = Actor("user ann", "10.0.0.7")
 WUJI = FaceDetail(name="Zhang Wuji", uuid="4711")
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 async def add(hub: HubServices, detail: FaceDetail = WUJI) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,16 +12,10 @@ from hub.errors import BadParameter
 from hub.services.records.histogram import BUCKETS, DAY_MS, HOUR_MS, MAX_BUCKETS, MINUTE_MS
 from hub.store.records.record_filter import RecordFilter
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.hub_services import HubServices, face
 
 #: 2026-11-25, 12:00 UTC.
 NOON = 1_795_608_000_000
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 def in_zone(hub: HubServices, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

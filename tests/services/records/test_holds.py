@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from hub.errors import BadParameter
@@ -15,17 +12,11 @@ from hub.services.records.holds import HoldSelection
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.hub_services import HubServices, face
 from tests.support.stores import drop_day
 
 ANN = Actor("user ann", "10.0.0.7")
 DAY = 86_400
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 async def audited(hub: HubServices) -> list[tuple[str, str, str]]:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +13,7 @@ from hub.services.records.record_log import LogReader
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import RecordPage
 from hub.wire.uploads.records import EventDetail, Record
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
+from tests.support.hub_services import HubServices
 
 
 async def read(reader: LogReader, count: int) -> list[int]:

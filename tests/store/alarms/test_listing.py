@@ -51,11 +51,6 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
         yield store
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
 @pytest.mark.parametrize(
     "matching",
     [

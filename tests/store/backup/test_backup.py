@@ -6,7 +6,6 @@ import hashlib
 import io
 import random
 import tarfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -39,17 +38,6 @@ from tests.support.stores import batch, drop_day, is_whole, opened, upload
 
 SITE = SiteDescription("Harbour East", ("192.168.1.5",), NOON)
 DAY = "2026-11-25"
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
-    async with opened(tmp_path / "data", clock) as store:
-        yield store
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
 
 
 def back_up(

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,17 +37,6 @@ from tests.support.clock import NOON, FrozenClock
 from tests.support.stores import batch, drop_day, is_whole, opened, upload
 
 DAY = "2026-11-25"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
-    async with opened(tmp_path / "data", clock) as store:
-        yield store
 
 
 @pytest.fixture(params=["same disk", "other disk"])

@@ -6,7 +6,6 @@ import io
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,17 +56,6 @@ NO_PACKS = (
     f"media/{DAY}.txt",
     f"media/held/../{DAY}.pack",
 )
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
-    async with opened(tmp_path / "data", clock) as store:
-        yield store
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ PACK = f"media/{DAY}.pack"
 told = pytest.mark.expects_error("it lost its bytes|was deleted")
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
 async def cut(path: Path, clock: FrozenClock) -> bytes:
     """Store two records, and cut their pack in the middle; return the pack as it was."""
     async with opened(path, clock) as store:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,22 +16,10 @@ from hub.store.records.record_log import RecordLog
 from hub.store.tables.plate_lists import MAX_ENTRIES
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 from tests.support.sse import Event, EventReader, open_event_stream
 from tests.web.api.test_api import Client, refusal
 from web.app import create_app
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
-
-
-@pytest.fixture
-async def api(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer())
 
 
 async def event(hub: HubServices, type: int, *, did: str = "1") -> int:

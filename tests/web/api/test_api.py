@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -85,17 +84,6 @@ async def refusal(response: Response) -> tuple[int, int, str]:
     answer = await response.get_json()
     assert set(answer) == {"code", "msg"}
     return response.status_code, answer["code"], answer["msg"]
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
-
-
-@pytest.fixture
-async def api(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer())
 
 
 # Authentication

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from quart.typing import TestClientProtocol as HttpClient
 
 from hub.services.audit import Actor
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 from web.app import create_app
 
 PATH = "/api/hub/v1/audit"
 ANN = Actor("user ann", "10.0.0.9")
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 @pytest.fixture

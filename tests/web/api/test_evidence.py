@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import zipfile
-from collections.abc import AsyncIterator
 from datetime import UTC
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from hub.store.tables.holds import MAX_RECORDS_PER_HOLD
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.hub_services import HubServices, face
 from tests.web.api.test_api import Client, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
 from web.language import LANGUAGES
@@ -29,12 +27,6 @@ from web.pages.hold_export.export import HoldExportFacts, about_hold, export_rec
 from web.pages.hold_export.response import HubRecords
 
 REASON = "Theft <b>at</b> the gate"
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 @pytest.fixture

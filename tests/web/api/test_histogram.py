@@ -12,7 +12,6 @@ from quart.testing import QuartClient
 from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
-from web.app import create_app
 
 PATH = "/api/hub/v1/records/histogram"
 RANGE = "since=2026-11-25T12:00:00Z&until=2026-11-25T14:30:00Z"
@@ -25,11 +24,6 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
             await hub.add(replace(face(name), occurred_at=clock.ms), did=did)
             clock.advance(3600)
         yield hub
-
-
-@pytest.fixture
-def client(hub: HubServices) -> QuartClient:
-    return create_app(hub.services).test_client(use_cookies=False)
 
 
 async def read(hub: HubServices, client: QuartClient, query: str) -> dict[str, object]:

@@ -45,16 +45,6 @@ async def hub(
         nursery.cancel_scope.cancel()
 
 
-@pytest.fixture
-async def api(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer())
-
-
-@pytest.fixture
-async def reader(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer(read_only=True))
-
-
 async def upload(api: Client, path: str, data: bytes, kind: str = "text/csv") -> Any:
     response = await api.raw("POST", path, data, {**api.headers, "Content-Type": kind})
     assert response.status_code == 200, await response.get_data()

@@ -12,7 +12,6 @@ from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.stores import batch_of, upload
-from web.app import create_app
 
 PATH = "/api/hub/v1/records/matches"
 
@@ -28,11 +27,6 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
             entry = upload(clock, detail=FaceDetail(name=name), pictures=0)
             await hub.store.records.append(batch_of(clock, [entry], seed=10 + number, did="1"))
         yield hub
-
-
-@pytest.fixture
-def client(hub: HubServices) -> QuartClient:
-    return create_app(hub.services).test_client(use_cookies=False)
 
 
 async def read(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ from hub.wire.uploads.records import (
     VehicleDetail,
     render,
 )
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 from web import language
 from web.api import docs, openapi
 from web.api.alarms.alarms import NoteBody, SeqsBody
@@ -57,12 +56,6 @@ from web.app import create_app
 #: The outline of the document as it was last looked at; CHANGELOG.md has what differs.
 KEPT = Path(__file__).parent / "openapi.txt"
 METHODS = ("get", "post", "put", "patch", "delete")
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 @pytest.fixture

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from hub.store.tables.devices import NewDevice
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 from tests.web.api.test_api import Client, refusal
 
 ID_CARD = "110101199003071234"
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
-
-
-@pytest.fixture
-async def api(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer())
-
-
-@pytest.fixture
-async def reader(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer(read_only=True))
 
 
 def photo(colour: str = "teal", size: tuple[int, int] = (800, 600), prefix: str = "") -> str:

@@ -50,11 +50,6 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
         yield hub
 
 
-@pytest.fixture
-async def api(hub: HubServices) -> Client:
-    return Client(hub, await hub.bearer())
-
-
 async def test_a_person_says_where_it_is(api: Client) -> None:
     assert await api.get("people/2/sync") == {
         "items": [

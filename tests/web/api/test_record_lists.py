@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +20,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import RecordPage
 from hub.store.tables.api_keys import ApiKey
-from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.hub_services import HubServices, face
 from web.api.records.record_list import (
     MAX_PIECE_RECORDS,
     MAX_READS_PER_ADDRESS,
@@ -42,19 +39,8 @@ NAME_BYTES, COUNT = 4000, 60
 
 
 @pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
-
-
-@pytest.fixture
 async def key(hub: HubServices) -> dict[str, str]:
     return await hub.bearer(read_only=True)
-
-
-@pytest.fixture
-def client(hub: HubServices) -> QuartClient:
-    return create_app(hub.services).test_client(use_cookies=False)
 
 
 async def add_many(hub: HubServices, count: int = COUNT, name_bytes: int = NAME_BYTES) -> list[int]:

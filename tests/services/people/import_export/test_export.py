@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -19,12 +18,6 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
 ANN = Actor("user ann")
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 async def fill(hub: HubServices) -> None:

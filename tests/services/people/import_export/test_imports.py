@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from zipfile import ZipFile
 
 import msgspec
@@ -29,17 +27,11 @@ from hub.store.jobs.jobs import Job
 from hub.store.people.people import PersonFilter
 from hub.store.people.person_rows import Person, PersonChange
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 
 ANN = Actor("user ann")
 #: store.min_free_gb.
 KEPT_FREE = 2_000_000_000
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock) as hub:
-        yield hub
 
 
 @pytest.fixture

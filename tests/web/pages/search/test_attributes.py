@@ -25,11 +25,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 async def capable(site: PageSite, did: str, edition: str) -> None:
     """Say that a camera uploads as cameras of this edition do."""
     await site.services.cameras.capabilities.override(did, "uploads", edition)

@@ -34,11 +34,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 def table(visitor: Visitor) -> dict[str, str]:
     rows = re.findall(r'<th scope="row"><a href="[^"]*">(.*?)</a></th><td>(.*?)</td>', visitor.text)
     return dict(rows)

@@ -38,11 +38,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 async def read_csv(visitor: Visitor, query: str = "") -> list[list[str]]:
     await visitor.get(f"/search/export/csv{query}")
     assert visitor.response.status_code == 200

@@ -31,11 +31,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 def matches(visitor: Visitor) -> list[tuple[str, str, str]]:
     """Address, text and count of each plate or name that is told."""
     (shown,) = re.findall(r'<section class="search-matches".*?</section>', visitor.text, re.S) or (

@@ -24,11 +24,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 async def save(visitor: Visitor, query: str, name: str) -> None:
     await visitor.get(f"/search?{query}")
     await visitor.send("/search/saved", query=query, name=name)

@@ -31,11 +31,6 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
         yield site
 
 
-@pytest.fixture
-async def guard(site: PageSite) -> Visitor:
-    return await Visitor.signed_in(site, "guard")
-
-
 async def ask(visitor: Visitor, query: str) -> None:
     """Open an address of search, and go where it leads."""
     await visitor.get(f"/search{query}")

@@ -1,3 +1,5 @@
+"""The services of a hub, for the tests of each of them."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
