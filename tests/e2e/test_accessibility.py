@@ -26,6 +26,8 @@ _NO_PAGES = frozenset(
         "/cameras/<int:did>/device/address/state",
         "/cameras/<int:did>/outages/summary",
         "/cameras/<int:did>/people/state",
+        "/cameras/<int:did>/recordings/play/<int:id>/file",
+        "/cameras/<int:did>/recordings/play/<int:id>/state",
         "/cameras/<int:did>/state",
         "/cameras/<int:did>/trace/news",
         "/cameras/accepted",
@@ -45,6 +47,7 @@ _NO_PAGES = frozenset(
         "/notices",
         "/people/<pid>/cameras",
         "/people/<pid>/photo",
+        "/people/import/template.csv",
         "/people/table",
         "/people/undecided",
         "/search/photo/<int:id>/photo",
@@ -71,6 +74,7 @@ _NO_PAGES = frozenset(
 #: Pages to which only a form leads, or a link that is shown once.
 _BEHIND_FORMS = frozenset(
     {
+        "/cameras/<int:did>/recordings/play/<int:id>",
         "/people/import/<id>",
         "/site/users/confirm",
         "/wall/start/<token>",
