@@ -26,7 +26,7 @@ _CAMERA = "/cameras/<int:did>"
 #: Two pages with one rule.
 _SETTINGS_OF_DEVICE = "/cameras/<int:did>/device/<any(image, media):name>"
 #: Pages of every camera that are others if it is of edition 3.
-_OTHER_IN_EDITION_3 = ("", "/manage", "/recordings", "/remove", "/search")
+_OTHER_IN_EDITION_3 = ("", "/manage", "/recordings", "/remove", "/people/list")
 #: Anybody can open these.
 _OPEN_TO_ALL = ("/sign-in", _SETUP, _RESTORE)
 _PAGE_START = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)

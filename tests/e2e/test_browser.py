@@ -593,11 +593,11 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     # The photo is read from the camera, in the reduced size that was sent.
     assert browser.wait_until(lambda: browser.driver.execute_script(shown), "no photo") == 900
 
-    browser.click('.camera-parts a[href$="/search"]')
+    browser.click('.camera-parts a[href^="/search/photo"]')
     browser.fill("threshold", "0")
     browser.find('[name="photo"]').send_keys(str(photo))
-    browser.click(".search-form .button-main")
-    browser.wait_for_text("the photo")
+    browser.click(".person-form .actions:last-child .button-main")
+    script = script.replace(".history", ".wall")
     browser.wait_until(
         lambda: bool(browser.driver.execute_script(script)), "no picture of a capture"
     )

@@ -211,8 +211,7 @@ POST /cameras/{did}/recordings/play
 GET /cameras/{did}/recordings/play/{id}
 GET /cameras/{did}/recordings/play/{id}/file
 GET /cameras/{did}/recordings/play/{id}/state
-GET /cameras/{did}/search
-POST /cameras/{did}/search
+POST /cameras/{did}/people/who
 GET /search/kept
 GET /search/kept/new
 POST /search/kept/new

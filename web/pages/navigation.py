@@ -123,6 +123,7 @@ MOVED = {
     "/cameras/groups/add": "/cameras/groups#add",
     "/site/users/add": "/site/users#add",
     "/account/second-factor": "/account#second-factor",
+    "/cameras/<int:did>/search": "/search/photo?did=<int:did>#main",
     "/cameras/<int:did>/unsigned": "/cameras/<int:did>/manage#unsigned",
     "/audit": "/site/audit",
     "/evidence": "/search/kept",
@@ -195,7 +196,7 @@ async def _lead_on(new: str, rest: str = "", did: int = 0) -> Response:
     new = new.replace("<int:did>", str(did)) + (f"/{quote(rest)}" if rest else "")
     if query := request.query_string.decode():
         page, mark, section = new.partition("#")
-        new = f"{page}?{query}{mark}{section}"
+        new = f"{page}{'&' if '?' in page else '?'}{query}{mark}{section}"
     return Response(b"", 303, {"Location": new})
 
 

@@ -39,7 +39,7 @@ _PAGES = (
     "/cameras/1",
     "/cameras/1/settings",
     "/cameras/1/captures",
-    "/cameras/1/search",
+    "/cameras/1/people/list",
     "/cameras/1/trace",
     "/cameras/1/manage",
     "/cameras/1/people",

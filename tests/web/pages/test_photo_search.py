@@ -76,6 +76,17 @@ async def test_a_usual_period_needs_one_click(
     assert (asked["start_time"], asked["end_time"]) == (since, "2026-11-25 20:00:00")
 
 
+async def test_a_cameras_page_leads_to_the_search_of_that_camera_alone(
+    running: PageSite, guard: Photographer
+) -> None:
+    await running.connect("Gate")
+    await running.connect("Lobby", did="2")
+    await guard.get("/cameras/2/recordings")
+    assert 'href="/search/photo?did=2"' in guard.text
+    await guard.get("/search/photo?did=2")
+    assert re.findall('name="(?:where|did-.)" value="(\\w+)" checked', guard.text) == ["some", "1"]
+
+
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
     await admin.get("/search/photo")
     assert 'href="/cameras/connect"' in admin.text

@@ -57,7 +57,6 @@ TABS = (
             # Names and ID numbers of people: not for viewers.
             CameraEntry("/captures", N_("Captures on camera"), "guard"),
             CameraEntry("/recordings", N_("Recordings"), "viewer"),
-            CameraEntry("/search", N_("Search by photo"), "guard"),
             CameraEntry("/people", N_("People on camera"), "guard"),
         ),
     ),

@@ -63,7 +63,7 @@ class PhotoSearchQuery(Struct, frozen=True):
 
 @blueprint.get("", role="guard")
 async def show_form() -> Response:
-    return await _form_page(_default_form(), read_source(request.args))
+    return await _form_page(_default_form(request.args.get("did", "")), read_source(request.args))
 
 
 @blueprint.post("", role="guard", check="file")
@@ -109,7 +109,8 @@ async def _result(id: int) -> dict[str, Any]:
     }
 
 
-def _default_form() -> PhotoSearchQuery:
+def _default_form(did: str = "") -> PhotoSearchQuery:
+    """Of the last day. `did`: the only camera to ask; "": all."""
     now = now_here()
     # Whole minutes: what is entered needs no seconds then.
     end = (now + timedelta(minutes=1)).replace(second=0)
@@ -117,6 +118,7 @@ def _default_form() -> PhotoSearchQuery:
         threshold=str(PERSON_SEARCH.example.threshold),
         start=time_field(end - _DEFAULT_PERIOD),
         end=time_field(end),
+        dids=(did,) if did else (),
     )
 
 

@@ -14,6 +14,7 @@ from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
 from hub.services.people.masking import masked_number
 from hub.wire.commands.answers import Person
+from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.param_structs import MAX_PID, PersonList
 from hub.wire.commands.params import check_fields
@@ -48,7 +49,7 @@ from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")
 
-_PAGE = "camera/people/people.html"
+PAGE = "camera/people/people.html"
 
 _PID = re.compile(r"[0-9]{1,20}", re.ASCII)
 
@@ -75,19 +76,12 @@ async def people(did: int) -> Response:
     sees_numbers = may_ask_by_numbers(auth.user(), device)
     query = _read_query(request.args, sees_numbers=sees_numbers)
     position = read_position(request.args)
-    page: dict[str, Any] = {
-        "filters": filter_fields(PersonList, query, sees_numbers=sees_numbers),
-        "category": query.get("category", ""),
-        "categories": category_choices(),
-        "is_filtered": bool(query),
-        "is_first": position.page is None,
-        "first_url": "?" + urlencode(query) if query else "",
-    }
+    page = list_values(device, query, is_first=position.page is None)
     try:
         param = _make_list_param(query, position.page)
     except BadParameter as error:
         return await camera_page(
-            _PAGE, device, status=400, fault=_describe_query_error(error), **page
+            PAGE, device, status=400, fault=_describe_query_error(error), **page
         )
 
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -102,7 +96,28 @@ async def people(did: int) -> Response:
             is_filtered=bool(query),
         )
 
-    return await streamed_camera_page(_PAGE, device, ask, **page)
+    return await streamed_camera_page(PAGE, device, ask, **page)
+
+
+def list_values(
+    device: DeviceView, query: Mapping[str, str] = {}, *, is_first: bool = True
+) -> dict[str, Any]:
+    """What the page shows around the list."""
+    sees_numbers = may_ask_by_numbers(auth.user(), device)
+    return {
+        "filters": filter_fields(PersonList, query, sees_numbers=sees_numbers),
+        "category": query.get("category", ""),
+        "categories": category_choices(),
+        "is_filtered": bool(query),
+        "is_first": is_first,
+        "first_url": "?" + urlencode(query) if query else "",
+        "may_ask_who": may_ask_who(device),
+        "photo": photo_field(),
+    }
+
+
+def may_ask_who(device: DeviceView) -> bool:
+    return may_know(auth.services().cameras.capabilities.of(device.did), "people")
 
 
 @blueprint.get("/<pid>", role="guard")
