@@ -114,6 +114,7 @@ TREE = (
 #: Where pages were before. What was below such an address is below the new one, unless that is a
 #: section of a page.
 MOVED = {
+    "/alarms/rules/new": "/alarms/rules#add",
     "/cameras/<int:did>/capabilities": "/cameras/<int:did>/manage#capabilities",
     "/cameras/<int:did>/outages": "/cameras/<int:did>#outages",
     "/cameras/firmware/add": "/cameras/firmware#add",

@@ -73,7 +73,6 @@ _PAGES = (
     "/help/guard",
     "/help/caretaker",
     "/alarms/rules",
-    "/alarms/rules/new",
     "/alarms/rules/1",
     "/alarms/rules/1/remove",
     "/alarms/plates",

@@ -65,20 +65,28 @@ class RuleRow(Struct, frozen=True):
     where: list[CameraName]
 
 
+#: What the form of a new rule begins with.
+_NEW = AlarmRule(severity="minor", otherwise="default")
+
+
 @blueprint.get("", role="admin")
 async def rules() -> Response:
-    return await _list_page()
+    return await _page()
 
 
-async def _list_page(fault: str = "") -> Response:
+async def _page(
+    number: int | None = None, rule: AlarmRule = _NEW, *, fault: str = "", rule_fault: str = ""
+) -> Response:
+    """The rules, with the form of one. `number`: its place; None for a new one."""
     found = auth.services().alarms.rules.all()
+    days = enumerate(language.current().weekdays(), 1)
     at, did = now_here(), request.args.get("did", "")
     with suppress(BadParameter):
         at = read_moment(request.args.get("at", ""), "at", language.zone()) or at
     is_any_of_some = any(rule.dids or rule.groups for rule in found)
     return await page(
         "alarms/rules.html",
-        status=400 if fault else 200,
+        status=400 if fault or rule_fault else 200,
         fault=fault,
         ready_sets=ready_set_choices(auth.services().alarms.rules.raised_by),
         may_choose=may_choose(),
@@ -87,6 +95,24 @@ async def _list_page(fault: str = "") -> Response:
         at=f"{at:%Y-%m-%dT%H:%M}",
         cameras=_cameras((did,)) if is_any_of_some else [],
         happens=_what_happens(to_ms(at), did),
+        rule_fault=rule_fault,
+        number=number,
+        rule=rule,
+        seen=_fingerprint(),
+        kinds=choices(_KINDS, rule.kind),
+        severities=choices(_SEVERITIES, rule.severity),
+        renewals=choices(_RENEWALS, _renewal(rule)),
+        otherwise=choices(_OTHERWISE, rule.otherwise or "none"),
+        types=[
+            Choice(str(code), _event_name(code), code in rule.types)
+            for code in code_tables.EVENT_TYPES
+        ],
+        days=[Choice(str(day), full, day in rule.days) for day, (_, full) in days],
+        rule_cameras=_cameras(rule.dids),
+        groups=[
+            Choice(str(one.id), one.name, one.id in rule.groups)
+            for one in auth.services().people.groups.list()
+        ],
     )
 
 
@@ -180,18 +206,13 @@ async def choose_ready_set() -> Response:
     try:
         await auth.services().alarms.rules.choose(form.get("raised_by", ""), by=auth.actor())
     except BadParameter as error:
-        return await _list_page(error.message)
+        return await _page(fault=error.message)
     return redirect_to("/alarms/rules?done=rules-changed")
-
-
-@blueprint.get("/new", role="admin")
-async def new() -> Response:
-    return await _form_page(None, AlarmRule(severity="minor", otherwise="default"))
 
 
 @blueprint.get("/<int:number>", role="admin")
 async def one(number: int) -> Response:
-    return await _form_page(number, _get(number))
+    return await _page(number, _get(number))
 
 
 def _get(number: int) -> AlarmRule:
@@ -200,33 +221,6 @@ def _get(number: int) -> AlarmRule:
     if not 1 <= number <= len(found):
         raise NotHere(gettext("There is no rule %(id)s.") % {"id": number})
     return found[number - 1]
-
-
-async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Response:
-    """The form of a rule. `number`: its place; None for a new one."""
-    hub = auth.services()
-    days = enumerate(language.current().weekdays(), 1)
-    return await page(
-        "alarms/rule.html",
-        status=400 if fault else 200,
-        fault=fault,
-        number=number,
-        rule=rule,
-        seen=_fingerprint(),
-        kinds=choices(_KINDS, rule.kind),
-        severities=choices(_SEVERITIES, rule.severity),
-        renewals=choices(_RENEWALS, _renewal(rule)),
-        otherwise=choices(_OTHERWISE, rule.otherwise or "none"),
-        types=[
-            Choice(str(code), _event_name(code), code in rule.types)
-            for code in code_tables.EVENT_TYPES
-        ],
-        days=[Choice(str(day), full, day in rule.days) for day, (_, full) in days],
-        cameras=_cameras(rule.dids),
-        groups=[
-            Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.people.groups.list()
-        ],
-    )
 
 
 def _cameras(chosen: Collection[str]) -> list[Choice]:
@@ -246,7 +240,7 @@ async def save() -> Response:
     form = await request.form
     number, rule = form.get("number", type=int), _read(form)
     if form.get("seen") != _fingerprint():
-        return await _form_page(number, rule, _changed_meanwhile())
+        return await _page(number, rule, rule_fault=_changed_meanwhile())
     found = list(auth.services().alarms.rules.all())
     if number is None:
         found.append(rule)
@@ -256,7 +250,7 @@ async def save() -> Response:
     try:
         await _put(found)
     except BadParameter as error:
-        return await _form_page(number, rule, _describe(error))
+        return await _page(number, rule, rule_fault=_describe(error))
     return redirect_to("/alarms/rules?done=rules-changed")
 
 
