@@ -164,6 +164,7 @@ async def test_a_mistake_is_reported_and_the_rest_is_kept(
     await visitor.send(link, **{**GOOD, field: value})
     assert visitor.response.status_code == 400
     assert words in visitor.text
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', visitor.text) == [field]
     assert 'value="mei"' in visitor.text
     assert PASSWORD not in visitor.text
     assert hub.services.access.users.all() == ()
