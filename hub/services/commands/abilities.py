@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hub.errors import NoSuchPath
 from hub.live.registry import DeviceAnswer
 from hub.wire.commands.capabilities import Capabilities, Edition, with_group
-from hub.wire.commands.dialect import SET_FACE, Command
+from hub.wire.commands.dialect import RECORD_LIST, SET_FACE, Command
 from hub.wire.commands.edition_3_commands import OTA_START, PERSON_UPDATE
 
 Learn = Callable[[Capabilities], Capabilities]
@@ -43,10 +43,12 @@ def from_setting(name: str, edition: Edition, answer: DeviceAnswer, *, is_ok: bo
 
 
 def from_answer(command: Command[Any, Any], answer: DeviceAnswer) -> Learn:
-    """What follows from the answer to a command that only later editions have."""
+    """What follows from the answer to a command that only some editions have."""
     is_known = answer.code != NoSuchPath.code
 
     def learn(known: Capabilities) -> Capabilities:
+        if command.name == RECORD_LIST.name:
+            return known if known.recording_list else replace(known, recording_list=is_known)
         if command.group is None:
             return known
         if command.name == OTA_START.name:

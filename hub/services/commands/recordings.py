@@ -213,8 +213,9 @@ class Recordings:
             self.clear()
 
     def gives_recordings(self, did: str) -> bool:
-        """Whether the camera is not known to refuse them."""
-        return self._capabilities.of(did).recording_files is not False
+        """Whether the camera is not known to list none, or to refuse them."""
+        known = self._capabilities.of(did)
+        return known.recording_list is not False and known.recording_files is not False
 
     def may_be_read(self, did: str, seconds: int) -> bool:
         """Whether a recording of this length is worth a try."""

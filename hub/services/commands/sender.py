@@ -30,6 +30,7 @@ from hub.wire.commands.dialect import (
     PERSON_ADD,
     PERSON_DELETE,
     REBOOT,
+    RECORD_LIST,
     SET_FACE,
     SET_RECORDING,
     Command,
@@ -129,7 +130,7 @@ class CommandSender:
         )
         if is_kept(command):
             await self._settings.note(camera, command, command.uri, param, answer)
-        if command.group is not None:
+        if command.group is not None or command.name == RECORD_LIST.name:
             is_info = command.name == GET_INFO.name
             learn = from_answer(command, answer)
             await self._abilities.learn(did, learn, "get_info" if is_info else "answer")

@@ -43,6 +43,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "uploads": _EDITIONS,
     "people_update": _YES_OR_NO,
     "firmware_steps": {"1": 1, "2": 2},
+    "recording_list": _YES_OR_NO,
     "recording_files": _YES_OR_NO,
     **{f"{_GROUP}{group}": _YES_OR_NO for group in COMMAND_GROUPS},
 }

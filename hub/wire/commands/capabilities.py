@@ -38,9 +38,10 @@ class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `face`, `recording`: the edition whose uri and shape of 1.5 and 1.6 it took. `uploads`: the
     edition of the shapes that it uploads. `firmware_steps`: 1 if it asks for releases by itself
-    (2.3), 2 if it waits to be told. `recording_files`: whether recordings can be read from it.
-    `groups`: whether it knows a group of commands. `firmware`: the version for which all this was
-    learnt, as the camera names it; "" before it has named one.
+    (2.3), 2 if it waits to be told. `recording_list`, `recording_files`: whether it lists
+    recordings (1.8), and whether they can be read from it. `groups`: whether it knows a group of
+    commands. `firmware`: the version for which all this was learnt, as the camera names it; ""
+    before it has named one.
     """
 
     connect: ConnectShape | None = None
@@ -49,6 +50,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
     uploads: Edition | None = None
     people_update: bool | None = None
     firmware_steps: Literal[1, 2] | None = None
+    recording_list: bool | None = None
     recording_files: bool | None = None
     groups: Mapping[CommandGroup, bool] = {}
     firmware: str = ""

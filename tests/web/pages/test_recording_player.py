@@ -170,6 +170,22 @@ async def test_a_camera_that_refuses_is_remembered_and_has_no_play_sign(
     assert hub.services.cameras.capabilities.of("1").recording_files is False
 
 
+async def test_a_camera_that_lists_no_recordings_is_offered_for_none(
+    guard: Visitor, hub: PageSite, camera: SimulatedLink
+) -> None:
+    seq = await hub.add_record("face")
+    await guard.get(f"/records/{seq}")
+    assert "Recordings around this time" in guard.text
+    camera.outcome = DeviceAnswer(404, "no such uri")
+    await guard.get(DAY)
+    assert "does not support this function" in guard.text
+    await guard.get(f"/records/{seq}")
+    assert "Recordings around this time" not in guard.text
+    await guard.get(DAY)
+    assert "can play recordings" not in guard.text
+    assert hub.services.cameras.capabilities.of("1").recording_list is False
+
+
 async def test_one_lost_recording_does_not_hide_the_others(
     guard: Visitor, hub: PageSite, camera: SimulatedLink
 ) -> None:

@@ -20,6 +20,7 @@ _PARTS = {
     "uploads": N_("What it uploads"),
     "people_update": N_("Changing a person on the camera"),
     "firmware_steps": N_("Firmware updates"),
+    "recording_list": N_("Listing its recordings"),
     "recording_files": N_("Sending recordings to the hub"),
     "group:information": N_("Reports about itself"),
     "group:people": N_("Clearing all people and searching by photo"),

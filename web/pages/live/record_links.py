@@ -31,8 +31,10 @@ def more_links(record: Record) -> list[MoreLink]:
 
 
 def recordings_url(record: Record) -> str:
-    """What the camera recorded around that time; "" if the site has it no more."""
+    """What the camera recorded around that time; "" if it is gone, or lists no recordings."""
     hub = auth.services()
+    if hub.cameras.capabilities.of(record.did).recording_list is False:
+        return ""
     try:
         hub.cameras.devices.device(record.did)
         at = datetime.fromtimestamp(record.occurred_at / 1000, hub.core.site.zone())
