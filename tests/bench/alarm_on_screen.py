@@ -19,7 +19,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
-import trio
 
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera, upload_sync
@@ -67,8 +66,7 @@ def _measure(
 ) -> list[tuple[float, float]]:
     """The milliseconds from each answer 200 until its alarm is in the page, and painted."""
     camera = Camera.make(directory)
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
-    token = trio.run(_token, hub, camera, did)
+    token = camera.join(hub)
     browser.sign_in(hub)
     browser.find("#sound[data-state]")
     browser.driver.execute_script(_WATCH)
@@ -83,11 +81,6 @@ def _measure(
             waits.append((inserted - answered, painted - answered))
             _close_all(api)
     return waits
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token
 
 
 def _capture(name: str, number: int) -> bytes:

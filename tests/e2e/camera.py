@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import ssl
 import subprocess
@@ -12,13 +13,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import trio
+from PIL import Image
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+if TYPE_CHECKING:
+    from tests.e2e.hub_process import HubProcess
 
 FACE_PATH = "/api/v1/adapter/lenfocus/face/capture"
 EVENT_PATH = "/api/v1/device/report/event"
@@ -41,6 +46,20 @@ class Camera:
         _openssl("genrsa", "-out", str(private), "1024")
         _openssl("rsa", "-in", str(private), "-pubout", "-out", str(public))
         return Camera(sn, code, private, public)
+
+    def enrol(self, hub: HubProcess, *more: str) -> str:
+        """Add it to the devices of a hub; return its did."""
+        return hub.add_device(self.sn, self.code, self.public_key, *more)
+
+    def join(self, hub: HubProcess, *more: str) -> str:
+        """Be enrolled, connect once, and return the token."""
+        did = self.enrol(hub, *more)
+
+        async def connect() -> str:
+            async with self.connect(hub.device_url, hub.trust(), did) as (_, token):
+                return token
+
+        return trio.run(connect)
 
     def sign(self, ts: int) -> str:
         """Sign a connect (1.1) with openssl: MD5 over serial number, code and time."""
@@ -95,6 +114,13 @@ async def _open(url: str, trust: ssl.SSLContext) -> AsyncIterator[WebSocketConne
                 yield socket
     finally:
         await trio.aclose_forcefully(stream)
+
+
+def picture_text() -> str:
+    """A small picture, as an upload has it in JSON."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "tan").save(out, "JPEG")
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def encode_request(uri: str, param: dict[str, Any], token: str | None = None) -> str:

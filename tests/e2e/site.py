@@ -34,15 +34,14 @@ class Site:
         self._camera = camera
         self._ts = 0
         self._token = "none yet"
-        self._did = hub.add_device(camera.sn, camera.code, camera.public_key, *device)
+        self._did = camera.enrol(hub, *device)
         self.headers = hub.add_api_key()
 
     def enrol_again(self) -> None:
         """Add the camera and an API key again if the database does not know them any more."""
         self.headers = self.hub.add_api_key()
         if self._camera.sn not in self.hub.cli("device", "list"):
-            camera = self._camera
-            self._did = self.hub.add_device(camera.sn, camera.code, camera.public_key)
+            self._did = self._camera.enrol(self.hub)
 
     @property
     def data(self) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import errno
-import io
 import json
 import math
 import shutil
@@ -14,14 +12,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import trio
-from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.e2e.browser import Browser
-from tests.e2e.camera import EVENT_PATH, Camera, upload_sync
+from tests.e2e.camera import EVENT_PATH, Camera, picture_text, upload_sync
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faulty_disk import FLUSH, WRITE, FaultyDisk
 from tests.e2e.hub_process import HubProcess
@@ -93,15 +89,9 @@ class Gate:
             "name": name,
             "uuid": pid,
             "category": category,
-            "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
+            "data": {"face_data": picture_text()},
         }
         return json.dumps(body).encode()
-
-
-def _jpeg() -> str:
-    out = io.BytesIO()
-    Image.new("RGB", (64, 64), "tan").save(out, "JPEG")
-    return base64.b64encode(out.getvalue()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +101,7 @@ def gate(staffed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     camera = Camera.make(directory)
     with closing(HubProcess(directory / "data")) as hub:
         hub.start()
-        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-        yield Gate(hub, trio.run(_token, hub, camera, did))
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token
+        yield Gate(hub, camera.join(hub, "--name", "Gate"))
 
 
 @pytest.fixture
@@ -376,8 +360,7 @@ def test_a_full_disk_is_seen_heard_and_escalates_while_nothing_can_be_stored(
 ) -> None:
     shutil.copytree(staffed_data, tmp_path / "data")
     hub = make_hub("alarms.escalate_seconds=3", environment=faulty_disk.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-    gate = Gate(hub, trio.run(_token, hub, camera, did))
+    gate = Gate(hub, camera.join(hub, "--name", "Gate"))
     browser.run_before_each_page(_LISTEN)
     browser.sign_in(hub)
     _turn_on_sound(browser)
@@ -403,8 +386,7 @@ def test_a_severe_alarm_comes_onto_a_full_live_page(
 ) -> None:
     shutil.copytree(staffed_data, tmp_path / "data")
     hub = make_hub("devices.unknown_event_types=keep").start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-    token = trio.run(_token, hub, camera, did)
+    token = camera.join(hub, "--name", "Gate")
 
     def report(type: int, **who: object) -> None:
         body = {"did": "", "time": int(time.time()), "type": type, "data": {}, **who}

@@ -26,7 +26,7 @@ async def test_a_flush_that_hangs_does_not_hold_up_the_end(
     make_hub: MakeHub, camera: Camera, faulty_disk: FaultyDisk
 ) -> None:
     hub = make_hub(environment=faulty_disk.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     rng = random.Random(1)
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
@@ -49,7 +49,7 @@ async def test_a_second_signal_does_not_wait_for_a_picture_that_cannot_be_read(
     make_hub: MakeHub, camera: Camera, faulty_disk: FaultyDisk
 ) -> None:
     hub = make_hub(environment=faulty_disk.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         async with hub.client(headers=headers) as client:

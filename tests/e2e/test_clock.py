@@ -50,7 +50,7 @@ async def test_no_record_goes_because_of_a_wrong_clock_at_a_start(
         fake_clock.set_ahead(ahead)
         hub.start(accept_unwell=True)
         if not acknowledged:
-            did = hub.add_device(camera.sn, camera.code, camera.public_key, "--no-clock-check")
+            did = camera.enrol(hub, "--no-clock-check")
             headers = hub.add_api_key()
         async with (
             camera.connect(hub.device_url, hub.trust(), did) as (_, token),
@@ -75,7 +75,7 @@ async def test_a_camera_whose_clock_is_right_connects_while_the_hubs_is_wrong(
     make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
 ) -> None:
     hub = make_hub(environment=fake_clock.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     trust = hub.trust()
     bodies = captures()
@@ -107,7 +107,7 @@ async def test_a_clock_set_back_lengthens_no_token(
     make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
 ) -> None:
     hub = make_hub("devices.token_ttl=4", environment=fake_clock.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     bodies = captures()
     async with (
         camera.connect(hub.device_url, hub.trust(), did) as (_, token),

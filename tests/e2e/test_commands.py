@@ -70,7 +70,7 @@ def test_secret_files_are_readable_by_their_owner_only(make_hub: MakeHub) -> Non
 async def test_commands_to_a_running_hub_take_effect_at_once(
     hub: HubProcess, camera: Camera
 ) -> None:
-    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+    did = camera.enrol(hub, "--name", "Gate")
     headers = hub.add_api_key()
     async with (
         hub.client(headers=headers) as client,

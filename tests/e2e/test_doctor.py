@@ -51,7 +51,7 @@ async def test_the_doctor_reads_beside_a_hub_under_load_and_after_kill_9(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         with UploadLoad(hub, token, senders=1) as load:

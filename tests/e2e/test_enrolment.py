@@ -49,7 +49,7 @@ async def test_replacing_a_key_keeps_the_connection_and_accepts_the_new_key(
     camera = Camera.make(tmp_path)
     (tmp_path / "renewed").mkdir()
     renewed = Camera.make(tmp_path / "renewed", camera.sn, camera.code)
-    hub.add_device(camera.sn, camera.code, camera.public_key)
+    camera.enrol(hub)
     now = int(time.time())
 
     async def is_accepted(one: Camera, ts: int) -> bool:
@@ -68,7 +68,7 @@ async def test_replacing_a_key_keeps_the_connection_and_accepts_the_new_key(
 async def test_a_disabled_camera_is_disconnected_at_once(make_hub: MakeHub, tmp_path: Path) -> None:
     hub = make_hub("devices.require_did=never").start()
     camera = Camera.make(tmp_path)
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     async with camera.connect(hub.device_url, hub.trust(), "") as (socket, _):
         hub.cli("device", "disable", did)
         with trio.fail_after(TIMEOUT_SECONDS):

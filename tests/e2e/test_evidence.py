@@ -30,7 +30,7 @@ def files_with(data: Path, needles: list[bytes]) -> set[str]:
 
 async def stored(hub: HubProcess, camera: Camera, count: int) -> list[Capture]:
     """Upload captures, each of another person; return them."""
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     rng = random.Random(7)
     captures = [Capture.random(rng, 60_000, 30_000, 90_000) for _ in range(count)]
     async with (
@@ -77,7 +77,7 @@ async def test_an_erasure_by_number_leaves_nothing_under_the_number_with_zeros_e
 ) -> None:
     hub = make_hub().start()
     headers = hub.add_api_key()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     rng = random.Random(7)
     captures = [
         replace(Capture.random(rng, 60_000, 30_000, 20_000), uuid=uuid, name=name)

@@ -63,7 +63,7 @@ async def test_a_camera_is_upgraded_even_if_the_hub_is_killed_meanwhile(
 ) -> None:
     plain_port = free_port()
     hub = make_hub(f"devices.plain_http_port={plain_port}").start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         release = add_release(hub, file, "--least", "hwVer=1.0")
         with hub.sync_client() as client:

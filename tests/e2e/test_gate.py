@@ -59,7 +59,7 @@ def gate(staffed_data: Path, tmp_path: Path) -> Iterator[tuple[Gate, str, Camera
     camera = Camera.make(tmp_path)
     with closing(HubProcess(tmp_path / "data", arguments=("--demo", "1"))) as hub:
         hub.start()
-        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Car park")
+        did = camera.enrol(hub, "--name", "Car park")
         with _at_the_gate(hub, camera, did) as (token, web):
             relay = {"name": "Car park gate", "username": _USER, "password": _PASSWORD}
             with hub.sync_client(headers=hub.add_api_key()) as client:

@@ -24,7 +24,7 @@ async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         with UploadLoad(hub, token) as load:
@@ -44,7 +44,7 @@ async def test_after_kill_9_every_acknowledged_upload_has_raised_its_alarm(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         with UploadLoad(hub, token, category=2) as load:
@@ -64,7 +64,7 @@ async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         # A client that does not read its stream must not delay the shutdown.
@@ -85,7 +85,7 @@ async def test_sigterm_does_not_wait_for_answers_from_devices(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     answers: list[int] = []
     async with (
@@ -112,7 +112,7 @@ async def test_after_a_restart_tokens_are_valid_and_replays_are_refused(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     body = Capture.random(random.Random(3), 10, 10, 10).body()
     connect = camera.connect_frame(did)
@@ -138,7 +138,7 @@ async def test_uploads_are_refused_while_the_disk_is_full_and_accepted_afterward
 ) -> None:
     copy_certificates(hub.data_dir, small_disk / "data")
     own = make_hub(data_dir=small_disk / "data").start()
-    did = own.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(own)
     headers = own.add_api_key()
     rng = random.Random(5)
     async with (
@@ -177,7 +177,7 @@ async def test_uploads_are_refused_while_the_disk_is_full_and_accepted_afterward
 
 async def test_a_restart_keeps_everything(make_hub: MakeHub, camera: Camera) -> None:
     hub = make_hub().start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "大门")
+    did = camera.enrol(hub, "--name", "大门")
     hub.cli("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="correct horse")
     headers = hub.add_api_key()
     ca_pem = hub.trust().get_ca_certs()

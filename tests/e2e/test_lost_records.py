@@ -220,7 +220,7 @@ async def test_one_thread_writes_and_checkpoints_the_database(
     make_hub: MakeHub, camera: Camera, faulty_disk: FaultyDisk, tmp_path: Path
 ) -> None:
     hub = make_hub(environment=faulty_disk.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     assert hub.stop() == 0
     record = tmp_path / "record"
     hub.environment |= {"DISK_ROOT": str(hub.data_dir), "DISK_RECORD": str(record)}

@@ -74,7 +74,7 @@ async def test_after_a_power_failure_every_acknowledged_capture_is_there_once_an
 ) -> None:
     rng = Random(seed)
     hub = make_hub(environment=faulty_disk.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     headers = hub.add_api_key()
     assert hub.stop() == 0
     run = RecordedRun(hub, tmp_path / "record")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import trio
 
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.scenario.population import make_population
@@ -20,7 +19,7 @@ from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.camera import Camera, Capture, upload_sync
 from tests.e2e.conftest import MakeHub
 from tests.e2e.filled_site import ADMIN, FilledSite, open_copy
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.e2e.hub_process import TIMEOUT_SECONDS
 from tests.e2e.pages import find_pages
 from tests.e2e.reverse_proxy import serving_below
 
@@ -107,8 +106,7 @@ def test_live_and_a_record_work_below_the_prefix(
     strips: bool,
 ) -> None:
     hub = make_hub(f"web.prefix={PREFIX}", data_dir=_copy(staffed_data, tmp_path)).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-    token, people = trio.run(_token, hub, camera, did), iter(make_population().known)
+    token, people = camera.join(hub, "--name", "Gate"), iter(make_population().known)
 
     def sees_somebody() -> None:
         person = next(people)
@@ -172,11 +170,6 @@ def _has_worker(browser: Browser) -> str:
 
 def _copy(staffed_data: Path, folder: Path) -> Path:
     return Path(shutil.copytree(staffed_data, folder / "data"))
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token
 
 
 class _Crawl:

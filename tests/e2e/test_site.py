@@ -32,7 +32,7 @@ RECORDS = "/api/hub/v1/records"
 
 @pytest.fixture
 def did(hub: HubProcess, camera: Camera) -> str:
-    return hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+    return camera.enrol(hub, "--name", "Gate")
 
 
 def test_the_certificate_is_signed_by_the_hubs_own_ca(hub: HubProcess) -> None:

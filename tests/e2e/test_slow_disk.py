@@ -127,7 +127,7 @@ async def in_step(
     site: Site, camera: Camera
 ) -> AsyncIterator[tuple[SimulatedCamera, trio.Nursery]]:
     """Enrol `camera` as 77; run the other camera within the block, from when it holds everybody."""
-    site.hub.add_device(camera.sn, camera.code, camera.public_key, "--did", "77")
+    camera.enrol(site.hub, "--did", "77")
     simulated = site.simulated()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(simulated.run)

@@ -28,7 +28,7 @@ def receivers() -> Iterator[list[Receiver]]:
 
 
 def token_of(hub: HubProcess, camera: Camera) -> str:
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
 
     async def connect() -> str:
         async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):

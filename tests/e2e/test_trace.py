@@ -31,7 +31,7 @@ async def test_frames_are_traced_before_and_after_enrolment(
     trust = hub.trust()
     assert await try_connect(hub.device_url, trust, camera.connect_frame()) == 421
     assert [f["kind"] for f in traced(hub, camera.sn) if is_frame(f)][:2] == ["request", "answer"]
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     async with (
         camera.connect(hub.device_url, trust, did) as (socket, token),
         hub.client() as client,
@@ -55,7 +55,7 @@ async def test_frames_are_traced_before_and_after_enrolment(
 
 
 def test_a_trace_can_be_followed_live(hub: HubProcess, camera: Camera) -> None:
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     words = ("device", "trace", did, "--follow", "--json", "--data", str(hub.data_dir))
     with subprocess.Popen([*SITEHUB, *words], stdout=subprocess.PIPE, encoding="utf-8") as follower:
         assert follower.stdout is not None

@@ -133,7 +133,7 @@ async def test_a_version_that_works_takes_over_with_all_records(
     updated: UpdatedHub, camera: Camera
 ) -> None:
     updated.start()
-    did = updated.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(updated)
     await upload_some(updated, camera, did, 3)
     assert updated.stop() == 0
     updated.stage(this_version())
@@ -175,7 +175,7 @@ async def test_a_broken_version_is_undone_and_the_old_one_runs_with_all_records(
 ) -> None:
     monkeypatch.setenv("MIGRATES", _MIGRATES_AND_FAILS)
     updated.start()
-    did = updated.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(updated)
     await upload_some(updated, camera, did, 3)
     # Killed: what was acknowledged is in the write-ahead log only.
     updated.kill()
@@ -197,7 +197,7 @@ async def test_a_kill_in_the_middle_of_a_trial_leaves_a_hub_that_starts(
     updated: UpdatedHub, camera: Camera, tmp_path: Path
 ) -> None:
     updated.start()
-    did = updated.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(updated)
     await upload_some(updated, camera, did, 3)
     assert updated.stop() == 0
     updated.stage(f"touch {tmp_path / 'begun'}; exec sleep 1000")
@@ -265,7 +265,7 @@ async def test_a_version_that_works_once_and_then_keeps_failing_is_left_by_itsel
     updated: UpdatedHub, camera: Camera
 ) -> None:
     updated.start()
-    did = updated.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(updated)
     assert updated.stop() == 0
     updated.stage(f'case "$SITEHUB_STARTED_AS" in trial*) {this_version()} ;; *) exit 5 ;; esac')
     updated.start()
@@ -373,7 +373,7 @@ async def test_a_running_executable_updates_itself_twice(
     updating: Updating, camera: Camera, tmp_path: Path
 ) -> None:
     hub = updating.hub
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     await upload_some(hub, camera, did, 3)
     for version in ("0.2.0", "0.3.0"):
         done = updating.run(new_version(tmp_path, version), "--unsigned")
@@ -411,7 +411,7 @@ async def test_an_executable_that_is_broken_is_undone_and_the_hub_is_back(
     run: str, reason: str, updating: Updating, camera: Camera, tmp_path: Path
 ) -> None:
     hub = updating.hub
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     await upload_some(hub, camera, did, 3)
     done = updating.run(script(tmp_path / "new", run=run.format(sitehub=SITEHUB[0])), "--unsigned")
     assert done.returncode == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import shutil
 import signal
@@ -14,13 +12,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import trio
-from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import Browser
-from tests.e2e.camera import Camera, upload_sync
+from tests.e2e.camera import Camera, picture_text, upload_sync
 from tests.e2e.hub_process import HubProcess
 
 pytestmark = pytest.mark.browser
@@ -59,16 +55,10 @@ class Entrance:
             # The hub takes an upload that is the same in all of it for one sent again.
             "number": number,
             "category": category,
-            "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
+            "data": {"face_data": picture_text()},
         }
         with self.hub.sync_client() as client:
             assert upload_sync(client, self._token, json.dumps(body).encode()) == 200
-
-
-def _jpeg() -> str:
-    out = io.BytesIO()
-    Image.new("RGB", (64, 64), "tan").save(out, "JPEG")
-    return base64.b64encode(out.getvalue()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +68,7 @@ def entrance(staffed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     camera = Camera.make(directory)
     with closing(HubProcess(directory / "data")) as hub:
         hub.start()
-        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Entrance")
-        yield Entrance(hub, trio.run(_token, hub, camera, did))
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token
+        yield Entrance(hub, camera.join(hub, "--name", "Entrance"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-import trio
 
 from tests.e2e.browser import Browser
 from tests.e2e.camera import Camera, Capture, upload_sync
@@ -30,19 +29,13 @@ class Gate:
 
     def __init__(self, hub: HubProcess, camera: Camera) -> None:
         self._hub = hub
-        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-        self._token = trio.run(_token, hub, camera, did)
+        self._token = camera.join(hub, "--name", "Gate")
         self._rng = Random(5)
 
     def captures(self, category: int = 0) -> None:
         capture = Capture.random(self._rng, 300, 300, 300, category=category)
         with self._hub.sync_client() as client:
             assert upload_sync(client, self._token, capture.body()) == 200
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token
 
 
 def places(browser: Browser) -> dict[str, list[float]]:

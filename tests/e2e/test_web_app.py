@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import trio
 
 from tests.e2e.browser import Browser
 from tests.e2e.camera import Camera, Capture, upload_sync
@@ -80,8 +79,7 @@ def test_a_hub_that_is_away_is_told_and_its_page_opens_by_itself(
 def test_alarms_are_notified_while_no_page_is_visible_and_only_once(
     staffed_hub: HubProcess, camera: Camera, browser: Browser
 ) -> None:
-    did = staffed_hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
-    token, rng = trio.run(_token, staffed_hub, camera, did), Random(5)
+    token, rng = camera.join(staffed_hub, "--name", "Gate"), Random(5)
 
     def sees_somebody_listed() -> None:
         capture = Capture.random(rng, 300, 300, 300, category=2)
@@ -139,8 +137,3 @@ def test_a_click_on_a_notification_takes_a_tab_of_this_hub_that_is_no_wall(
         assert click(*tabs) == [["focus", f"{_HOST}{prefix}{taken}"], ["navigate", alarm]]
     for tabs in (("/wall", "/wall#x"), ()):
         assert click(*tabs) == [["open", alarm]]
-
-
-async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
-    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        return token

@@ -62,7 +62,7 @@ async def test_a_clock_that_is_or_was_ahead_mutes_no_alarm(
     make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
 ) -> None:
     hub = make_hub("alarms.escalate_seconds=5", environment=fake_clock.environment).start()
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    did = camera.enrol(hub)
     async with (
         hub.client(headers=hub.add_api_key()) as client,
         camera.connect(hub.device_url, hub.trust(), did) as (_, token),
