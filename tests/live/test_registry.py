@@ -2,23 +2,8 @@ from __future__ import annotations
 
 import trio.testing
 
-from hub.live.registry import DeviceAnswer, Registry
-
-
-class FakeLink:
-    def __init__(self, did: str, sn: str, address: str = "10.0.0.8") -> None:
-        self.did = did
-        self.sn = sn
-        self.address = address
-        self.ip = ""
-        self.since = 0
-        self.closed = ""
-
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
-    async def request(self, uri: str, param: object, *, seconds: float) -> DeviceAnswer:
-        raise NotImplementedError
+from hub.live.registry import Registry
+from tests.support.answering_link import AnsweringLink
 
 
 def registry(now: float = 1000.0) -> Registry:
@@ -27,7 +12,7 @@ def registry(now: float = 1000.0) -> Registry:
 
 def test_a_second_link_of_a_device_replaces_the_first_and_names_it() -> None:
     live = registry()
-    first, second = FakeLink("12", "SN1"), FakeLink("12", "SN1")
+    first, second = AnsweringLink("12", "SN1"), AnsweringLink("12", "SN1")
     assert live.attach(first) is None
     assert live.attach(second) is first
     assert live.get("12") is second
@@ -35,14 +20,14 @@ def test_a_second_link_of_a_device_replaces_the_first_and_names_it() -> None:
 
 def test_a_link_that_attaches_again_replaces_nothing() -> None:
     live = registry()
-    link = FakeLink("12", "SN1")
+    link = AnsweringLink("12", "SN1")
     live.attach(link)
     assert live.attach(link) is None
 
 
 def test_a_replaced_link_that_ends_leaves_the_newer_one_online() -> None:
     live = registry()
-    first, second = FakeLink("12", "SN1"), FakeLink("12", "SN1")
+    first, second = AnsweringLink("12", "SN1"), AnsweringLink("12", "SN1")
     live.attach(first)
     live.attach(second)
     assert not live.detach(first)
@@ -54,7 +39,7 @@ def test_a_replaced_link_that_ends_leaves_the_newer_one_online() -> None:
 
 def test_a_device_is_online_from_its_own_address_only() -> None:
     live = registry()
-    link = FakeLink("12", "SN1", "10.0.0.8")
+    link = AnsweringLink("12", "SN1", "10.0.0.8")
     live.attach(link)
     assert live.is_online_from("SN1", "10.0.0.8")
     assert not live.is_online_from("SN1", "10.0.0.9")
@@ -65,15 +50,15 @@ def test_a_device_is_online_from_its_own_address_only() -> None:
 
 def test_a_replaced_camera_with_a_new_sn_is_no_longer_online_under_the_old_one() -> None:
     live = registry()
-    live.attach(FakeLink("12", "OLD"))
-    live.attach(FakeLink("12", "NEW"))
+    live.attach(AnsweringLink("12", "OLD"))
+    live.attach(AnsweringLink("12", "NEW"))
     assert not live.is_online_from("OLD", "10.0.0.8")
     assert live.is_online_from("NEW", "10.0.0.8")
 
 
 def test_last_seen_outlives_the_link_and_is_taken_for_saving_once() -> None:
     live = registry(1000.5)
-    link = FakeLink("12", "SN1")
+    link = AnsweringLink("12", "SN1")
     live.attach(link)
     live.touch("12")
     live.touch("12")
@@ -93,7 +78,7 @@ def test_a_removed_device_is_forgotten() -> None:
 
 async def test_registry_methods_have_no_checkpoint() -> None:
     live = registry()
-    link = FakeLink("12", "SN1")
+    link = AnsweringLink("12", "SN1")
     with trio.testing.assert_no_checkpoints():
         live.attach(link)
         live.touch("12")

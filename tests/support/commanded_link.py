@@ -11,7 +11,8 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.live.registry import DeviceAnswer, FileSink
+from hub.live.registry import DeviceAnswer
+from tests.support.answering_link import AnsweringLink
 
 #: Computes a device's answer to a uri and its param.
 Reply = Callable[[str, Any], DeviceAnswer | HubError]
@@ -56,17 +57,14 @@ class Asked:
         return self._outcome
 
 
-class AskedLink:
+class AskedLink(AnsweringLink):
     """A link that answers at once with `reply`, or else keeps requests in `asked` until the test
     answers them. After a timeout the device still works on a request until `free` or `leave`."""
 
+    frees_itself = True
+
     def __init__(self, did: str = "1", reply: Reply | None = None) -> None:
-        self.did = did
-        self.sn = f"SN{did}"
-        self.address = "10.0.0.8"
-        self.ip = ""
-        self.since = 0
-        self.closed: str | None = None
+        super().__init__(did, f"SN{did}")
         self.asked: list[Asked] = []
         self.reply = reply
 
@@ -79,28 +77,15 @@ class AskedLink:
     def uris(self) -> list[str]:
         return [asked.uri for asked in self.asked]
 
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
     def leave(self) -> None:
         """End the connection."""
         for asked in self.open:
             asked.give(DeviceLeft("the connection ended before the device answered"))
 
-    async def delay_answer(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    async def request(
-        self,
-        uri: str,
-        param: object,
-        *,
-        seconds: float,
-        on_answer: Callable[[DeviceAnswer], None] | None = None,
-        on_free: Callable[[], None] | None = None,
-        sink: FileSink | None = None,
+    async def answered(
+        self, uri: str, param: object, seconds: float, free: Callable[[], None]
     ) -> DeviceAnswer:
-        asked = Asked(uri, json.loads(msgspec.json.encode(param)), on_free)
+        asked = Asked(uri, json.loads(msgspec.json.encode(param)), free)
         self.asked.append(asked)
         if self.reply is not None:
             asked.give(self.reply(uri, asked.param))

@@ -17,7 +17,7 @@ from hub.errors import HubError
 from hub.live.feed import Change
 from hub.live.pending_devices import PendingDevices
 from hub.live.presence import Presence
-from hub.live.registry import DeviceAnswer, FileSink, Registry
+from hub.live.registry import DeviceAnswer, Registry
 from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
@@ -27,6 +27,7 @@ from hub.services.devices.directory import Devices
 from hub.store.tables.devices import Device, NewDevice
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
+from tests.support.answering_link import AnsweringLink
 from tests.support.clock import FrozenClock
 from tests.support.core import TrustedClock, core_of
 from tests.support.memory_store import MemoryStore
@@ -55,39 +56,18 @@ def public_pem(number: int = 0) -> str:
     )
 
 
-class FakeLink:
+class FakeLink(AnsweringLink):
     """A connection that records what is done to it; requests get `answers` in turn."""
 
     def __init__(self, address: str = ADDRESS) -> None:
-        self.did = ""
-        self.sn = ""
-        self.address = address
-        self.ip = ""
-        self.path = "/"
-        self.hub_address = "wss://hub:8444"
-        self.since = 0
-        self.closed: str | None = None
-        self.held: list[float] = []
+        super().__init__(address=address)
         self.requests: list[tuple[str, Any]] = []
         self.answers: list[DeviceAnswer | Exception] = []
         #: Runs after a request is sent and before it is answered.
         self.meanwhile: Callable[[], Any] | None = None
 
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
-    async def delay_answer(self, seconds: float) -> None:
-        self.held.append(seconds)
-
-    async def request(
-        self,
-        uri: str,
-        param: object,
-        *,
-        seconds: float,
-        on_answer: Callable[[DeviceAnswer], None] | None = None,
-        on_free: Callable[[], None] | None = None,
-        sink: FileSink | None = None,
+    async def answered(
+        self, uri: str, param: object, seconds: float, free: Callable[[], None]
     ) -> DeviceAnswer:
         self.requests.append((uri, param))
         if self.meanwhile is not None:
@@ -95,8 +75,6 @@ class FakeLink:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        if on_answer is not None:
-            on_answer(answer)
         return answer
 
 

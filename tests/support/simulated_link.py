@@ -10,7 +10,7 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent, HubError
-from hub.live.registry import DeviceAnswer, FileSink
+from hub.live.registry import DeviceAnswer
 from hub.simulator.device.actions import Send, SendFragmented, Wait
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -18,6 +18,7 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.wire.envelope import BadFrame, Request, Response, decode_frame
+from tests.support.answering_link import AnsweringLink
 
 
 def ok_answer(*rows: object, **result: object) -> DeviceAnswer:
@@ -25,53 +26,33 @@ def ok_answer(*rows: object, **result: object) -> DeviceAnswer:
     return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result or rows)))
 
 
-class SimulatedLink:
+class SimulatedLink(AnsweringLink):
     """The connection to a simulated camera, as the hub sees it. `asked`: requests it got."""
 
     def __init__(
         self, did: str, sn: str, now: Callable[[], float], *, quirks: Quirks = FAULTLESS
     ) -> None:
         identity = CameraIdentity(sn=sn, code="12345678", private_key="", name=sn, place="gate")
-        self.did = did
-        self.sn = sn
-        self.address = "192.168.1.77"
+        super().__init__(did, sn, "192.168.1.77")
         self.ip = f"192.168.1.{int(did) % 200 + 10}"
         self.since = round(now() * 1000) - 3_600_000
         self.state = DeviceState(
             identity, make_population(1), now=now, preload_faces=True, quirks=quirks
         )
-        self.closed: str | None = None
         self.asked: list[tuple[str, Any]] = []
         #: The outcome of every request, in place of the camera's own answer.
         self.outcome: HubError | DeviceAnswer | None = None
         self._responder = Responder(self.state, quirks)
 
-    async def request(
-        self,
-        uri: str,
-        param: object,
-        *,
-        seconds: float,
-        on_answer: Callable[[DeviceAnswer], None] | None = None,
-        on_free: Callable[[], None] | None = None,
-        sink: FileSink | None = None,
+    async def answered(
+        self, uri: str, param: object, seconds: float, free: Callable[[], None]
     ) -> DeviceAnswer:
         await trio.lowlevel.checkpoint()
         encoded = msgspec.json.encode(param)
         self.asked.append((uri, msgspec.json.decode(encoded)))
-        try:
-            if isinstance(self.outcome, HubError):
-                raise self.outcome
-            return self.outcome or await self._answer(Request("1", uri, Raw(encoded)))
-        finally:
-            if on_free is not None:
-                on_free()
-
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
-    async def delay_answer(self, seconds: float) -> None:
-        raise NotImplementedError
+        if isinstance(self.outcome, HubError):
+            raise self.outcome
+        return self.outcome or await self._answer(Request("1", uri, Raw(encoded)))
 
     async def _answer(self, request: Request) -> DeviceAnswer:
         steps = self._responder.respond(request)

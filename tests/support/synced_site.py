@@ -16,7 +16,7 @@ from msgspec import Raw
 from hub.config import Config, PeopleConfig
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
-from hub.live.registry import DeviceAnswer, FileSink
+from hub.live.registry import DeviceAnswer
 from hub.services.audit import Actor
 from hub.services.clock.clock import SiteClock
 from hub.services.commands.calls import Commands
@@ -40,6 +40,7 @@ from hub.store.tables.devices import DeviceChange
 from hub.upload_priority import UploadPriority
 from hub.wire.envelope import Request, Response, decode_frame
 from hub.wire.uploads.bodies import DeviceInfo
+from tests.support.answering_link import AnsweringLink
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 from tests.support.gate import Gate
@@ -133,14 +134,13 @@ class SyncedCamera:
         return None
 
 
-class CameraLink:
+class CameraLink(AnsweringLink):
     """A connection to a camera, as the hub sees it."""
 
     def __init__(self, camera: SyncedCamera) -> None:
+        super().__init__(camera.did, camera.sn)
         self.camera = camera
-        self.did, self.sn = camera.did, camera.sn
-        self.address = self.ip = "10.0.0.8"
-        self.since = 0
+        self.ip = self.address
         self.is_open = True
         self._ended = trio.Event()
 
@@ -148,37 +148,20 @@ class CameraLink:
         self.is_open = False
         self._ended.set()
 
-    async def delay_answer(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    async def request(
-        self,
-        uri: str,
-        param: object,
-        *,
-        seconds: float,
-        on_answer: Callable[[DeviceAnswer], None] | None = None,
-        on_free: Callable[[], None] | None = None,
-        sink: FileSink | None = None,
+    async def answered(
+        self, uri: str, param: object, seconds: float, free: Callable[[], None]
     ) -> DeviceAnswer:
-        try:
-            return await self._request(uri, Raw(msgspec.json.encode(param)), seconds)
-        finally:
-            if on_free is not None:
-                on_free()
-
-    async def _request(self, uri: str, param: Raw, seconds: float) -> DeviceAnswer:
-        camera = self.camera
+        camera, sent = self.camera, Raw(msgspec.json.encode(param))
         await trio.lowlevel.checkpoint()
         if not self.is_open:
             raise DeviceLeft("it left")
         if camera.manner == "busy":
             raise DeviceBusy("too many requests")
-        pid = msgspec.json.decode(param).get("pid", "")
+        pid = msgspec.json.decode(sent).get("pid", "")
         camera.log.append((uri, pid))
         camera.watch.asked(camera, uri, pid)
         try:
-            answer = await self._carry_out(uri, param, seconds)
+            answer = await self._carry_out(uri, sent, seconds)
         finally:
             camera.watch.ended(camera, uri, pid)
         camera.watch.answered(camera, uri, pid)
