@@ -114,7 +114,7 @@ async def _played(device: DeviceView, id: int) -> dict[str, Any]:
         "fault": _describe(fault) if fault else "",
         "own_page": own_page(device),
         "again": play_value(subject),
-        "may_play": recordings.may_be_read(did, subject.seconds),
+        "may_play": recordings.gives_recordings(did),
         "may_cancel": may_cancel(job, auth.user()),
     }
 

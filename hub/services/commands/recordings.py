@@ -27,6 +27,7 @@ from hub.errors import (
     DeviceRefused,
     DeviceSilent,
     HubError,
+    NoSuchPath,
     NoSuchResource,
 )
 from hub.services.audit import Actor
@@ -51,6 +52,8 @@ _KEEP_SECONDS = 3600.0
 _CHECK_SECONDS = 300.0
 #: A camera sends 48 MB within seconds; over a poor radio link in some minutes.
 _MAX_SECONDS = 900.0
+#: Of a file that the camera lists: it gives none. Any other code may pass.
+_REFUSALS = (NoSuchPath.code, BadParameter.code, NoSuchResource.code)
 #: The longest escape sequence in JSON.
 _ESCAPE_LENGTH = 6
 _ESCAPE = re.compile(rb"\\(?:u00([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -62,16 +65,12 @@ class RecordingTooLarge(BadParameter):
 
 
 class RecordingSubject(Struct, frozen=True):
-    """What is read: `path` as the camera lists it. `seconds`: how long it is; 0 if unknown.
-
-    `day`, `start`: what it is called on the page.
-    """
+    """What is read: `path` as the camera lists it. `day`, `start`: what its page calls it."""
 
     did: str
     path: str
     day: str = ""
     start: str = ""
-    seconds: int = 0
 
 
 class KeptRecording:
@@ -197,8 +196,6 @@ class Recordings:
         #: By job: what was read, or is being read, and why nothing was.
         self._kept: dict[int, KeptRecording] = {}
         self._faults: dict[int, HubError] = {}
-        #: Recordings of a camera that are as long as this are too large.
-        self._too_long: dict[str, int] = {}
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -216,11 +213,6 @@ class Recordings:
         """Whether the camera is not known to list none, or to refuse them."""
         known = self._capabilities.of(did)
         return known.recording_list is not False and known.recording_files is not False
-
-    def may_be_read(self, did: str, seconds: int) -> bool:
-        """Whether a recording of this length is worth a try."""
-        too_long = self._too_long.get(did)
-        return self.gives_recordings(did) and (too_long is None or seconds < too_long)
 
     async def start(self, subject: RecordingSubject, by: Actor) -> Job:
         """Begin to read a recording, or return the job that reads it already.
@@ -280,7 +272,11 @@ class Recordings:
         except trio.TooSlowError:
             raise self._note(progress.id, DeviceSilent("it took too long")) from None
         except HubError as error:
-            await self._learn_from(subject, error)
+            # Who gave one before may have lost this one.
+            learnt = self._capabilities.learnt(subject.did).recording_files
+            is_refusal = isinstance(error, DeviceRefused) and error.device_code in _REFUSALS
+            if is_refusal and learnt is None:
+                await self._learn(subject.did, is_given=False)
             raise self._note(progress.id, error) from None
         finally:
             file.kept_at = trio.current_time()
@@ -297,15 +293,6 @@ class Recordings:
             await sink.write(_content(result))
         await sink.finish()
         await self._learn(subject.did, is_given=True)
-
-    async def _learn_from(self, subject: RecordingSubject, error: HubError) -> None:
-        if isinstance(error, DeviceRefused):
-            # Who gave one before may have lost this one.
-            if self._capabilities.learnt(subject.did).recording_files is None:
-                await self._learn(subject.did, is_given=False)
-        elif isinstance(error, RecordingTooLarge) and subject.seconds:
-            shorter = self._too_long.get(subject.did, subject.seconds)
-            self._too_long[subject.did] = min(shorter, subject.seconds)
 
     async def _learn(self, did: str, *, is_given: bool) -> None:
         await self._capabilities.learn(

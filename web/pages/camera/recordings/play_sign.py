@@ -20,7 +20,6 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     day: str
     start: Annotated[str, Meta(max_length=32)]
-    seconds: Annotated[int, Meta(ge=0, le=86_400)]
 
 
 def own_page(device: DeviceView) -> str:
@@ -34,7 +33,7 @@ def own_page(device: DeviceView) -> str:
 
 def play_value(subject: RecordingSubject) -> str:
     """Return what the play sign of this recording sends."""
-    choice = Choice(subject.path, subject.day, subject.start[:32], min(subject.seconds, 86_400))
+    choice = Choice(subject.path, subject.day, subject.start[:32])
     return msgspec.json.encode(choice).decode()
 
 
@@ -46,4 +45,4 @@ def read_play_value(did: str, text: str) -> RecordingSubject:
         raise BadParameter("a recording of the list is expected", field="recording") from None
     if valid_day(choice.day) is None:
         raise BadParameter("a day is expected", field="recording")
-    return RecordingSubject(did, choice.path, choice.day, choice.start, choice.seconds)
+    return RecordingSubject(did, choice.path, choice.day, choice.start)

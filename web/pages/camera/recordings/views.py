@@ -63,7 +63,6 @@ class RecordingRow(Struct, frozen=True):
     length: float
     kind: str = ""
     is_alarm: bool = False
-    seconds: int = 0
     play: str = ""
 
 
@@ -115,9 +114,9 @@ async def day(did: int, day: str) -> Response:
 
     def make_row(recording: Recording) -> RecordingRow:
         row = _make_row(recording, at)
-        if not (may_play and row.path and recordings.may_be_read(device.did, row.seconds)):
+        if not (may_play and row.path):
             return row
-        subject = RecordingSubject(device.did, row.path, str(at), row.start, row.seconds)
+        subject = RecordingSubject(device.did, row.path, str(at), row.start)
         return replace(row, play=play_value(subject))
 
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -217,7 +216,6 @@ def _make_row(recording: Recording, day: date) -> RecordingRow:
         length=last - first,
         kind=gettext(_KINDS[recording.type]) if recording.type in _KINDS else "",
         is_alarm=recording.type == "alarm",
-        seconds=max(0, int(seconds)),
     )
 
 
