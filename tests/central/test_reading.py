@@ -87,24 +87,33 @@ def test_the_reader_sees_the_views_and_nothing_else(
                 reader.execute(refused)
 
 
-def test_the_dashboard_asks_what_the_reader_may_see(address: str) -> None:
+@pytest.mark.parametrize(("site", "records"), [("'site-1'", 2), ("''", 0), ("'o''hara'", 0)])
+def test_the_dashboard_asks_what_the_reader_may_see(address: str, site: str, records: int) -> None:
     database = open_database(address, None)
     database.store([record(1), alarm(1, 1), record(2, kind="vehicle", plate={"id": "ab 12"})])
     make_read_role(database.connection)
     database.connection.execute("SET ROLE sitehub_reader")
+    # As Grafana writes them.
+    between = "received_at BETWEEN '2026-11-01T00:00:00Z' AND '2026-12-01T00:00:00Z'"
     values = {
-        "${site:sqlstring}": "'site-1'",
+        "${site:sqlstring}": site,
         "${plate:sqlstring}": "'a.b-12'",
-        "$__timeFilter(received_at)": "received_at > '2026-11-01'",
+        "$__timeFilter(received_at)": between,
     }
     found = []
-    for target in (one for panel in DASHBOARD["panels"] for one in panel["targets"]):
-        if sql := target.get("rawSql"):
+    for panel in DASHBOARD["panels"]:
+        for sql in (one["rawSql"] for one in panel["targets"] if "rawSql" in one):
             for name, value in values.items():
                 sql = sql.replace(name, value)
-            found.append(len(database.connection.execute(sql).fetchall()))
+            assert "$" not in sql
+            rows = database.connection.execute(sql)
+            columns = {column.name for column in rows.description}
+            # A column of another name has no link.
+            linked = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+            assert linked == {"picture"} <= columns
+            found.append(len(rows.fetchall()))
     database.close()
-    assert found == [1, 2, 1]
+    assert found == [1, records, 1]
 
 
 def test_init_wants_servers_or_a_database(tmp_path: Path) -> None:

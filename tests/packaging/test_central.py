@@ -15,12 +15,22 @@ import pytest
 from hub.central import metrics
 from hub.central.fleet import exposition
 from hub.central.folder import enrol, make_folder
+from hub.central.messages import StateRow
+from hub.services.forwarding.site_state import SiteState
+from tests.central.messages import NOW
 
 FOLDER = Path(__file__).parent.parent.parent / "packaging" / "central"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))
 
 
 RULES, TESTS = FOLDER / "sitehub-central.rules.yml", FOLDER / "sitehub-central.rules.test.yml"
+
+
+#: What Grafana puts in the place of its variables: all jobs, one, or some.
+JOBS = (".*", "sitehub-central", "(sitehub-central|centre-2)")
+has_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="there is no promtool here"
+)
 
 
 def targets() -> list[dict[str, Any]]:
@@ -49,7 +59,7 @@ def test_each_alert_has_its_test_and_says_what_to_do() -> None:
     }
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+@has_promtool
 @pytest.mark.parametrize("words", [("check", RULES), ("test", TESTS)])
 def test_each_alert_fires_when_it_must_and_not_before(words: tuple[str, Path]) -> None:
     done = subprocess.run(["promtool", words[0], "rules", str(words[1])], capture_output=True)
@@ -63,6 +73,38 @@ def test_the_dashboard_shows_what_a_centre_tells() -> None:
     assert named <= known
     # What is told as wrong.
     assert {f"sitehub_central_{name}" for name in ("up", "lost", "hubs", "ahead_total")} <= named
+
+
+@has_promtool
+@pytest.mark.parametrize("job", JOBS)
+def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path, job: str) -> None:
+    asked = [target["expr"] for target in targets() if "expr" in target]
+    assert len(asked) > 20
+    for old, new in (("$job", job), ("$__rate_interval", "1m0s")):
+        asked = [expression.replace(old, new) for expression in asked]
+    assert "$" not in "".join(asked)
+    rules = [{"record": f"asked:{number}", "expr": one} for number, one in enumerate(asked)]
+    path = tmp_path / "asked.yml"
+    # YAML has all of JSON.
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"SUCCESS: {len(asked)} rules found" in done.stdout
+
+
+def test_the_variables_of_the_dashboard_are_labels_of_what_a_centre_tells() -> None:
+    labels = {
+        variable["name"]: variable["query"]["query"]
+        for variable in DASHBOARD["templating"]["list"]
+        if variable["type"] == "query"
+    }
+    assert labels == {
+        # Prometheus gives each metric its job.
+        "job": "label_values(sitehub_central_up, job)",
+        "site": "label_values(sitehub_central_hub_told_timestamp_seconds, hub)",
+    }
+    told = exposition([StateRow("site-1", SiteState(at=NOW), NOW)]).decode()
+    assert 'sitehub_central_hub_told_timestamp_seconds{hub="site-1"} ' in told
 
 
 @pytest.mark.parametrize("url", ["tls://127.0.0.1:4222", "nats://127.0.0.1:4222"])
