@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -87,6 +88,35 @@ class Hub(Struct, frozen=True):
         if self.told is not None and self.told.state != "ok":
             return "unwell"
         return "behind" if self.lag is not None and self.lag > limits.behind else "current"
+
+
+#: What hubs are put in the order of, those first that want to be looked at. Then by name.
+Order = Literal["name", "told", "version", "backup", "disk"]
+_FIRST, _LAST = float("-inf"), float("inf")
+
+
+def in_order(hubs: Iterable[Hub], order: Order) -> list[Hub]:
+    """Return hubs in an order. What a hub has not told of itself puts it last."""
+
+    def key(hub: Hub) -> tuple[object, ...]:
+        told = hub.told
+        match order:
+            case "told":
+                return (hub.told_at.timestamp() if hub.told_at else _FIRST,)
+            case "version":
+                numbers = re.findall(r"\d{1,9}", told.version) if told else ()
+                return (told is None, [int(one) for one in numbers])
+            case "backup":
+                if told is None:
+                    return (_LAST,)
+                return (told.last_backup.timestamp() if told.last_backup else _FIRST,)
+            case "disk":
+                days = None if told is None else told.days_left
+                free = None if told is None else told.disk_free
+                return tuple(_LAST if one is None else one for one in (days, free))
+        return ()
+
+    return sorted(hubs, key=lambda hub: (*key(hub), hub.name))
 
 
 def read_hubs(connection: Any) -> list[Hub]:

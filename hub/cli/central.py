@@ -17,7 +17,7 @@ from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.central.database import Database
-    from hub.central.hubs import Hub, Limits
+    from hub.central.hubs import Hub, Limits, Order
     from hub.central.reader import Servers
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -498,11 +498,26 @@ def _serve(
 
 @central.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--problems", is_flag=True, help="Only hubs that are not well.")
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["name", "told", "version", "backup", "disk"]),
+    default="name",
+    help="First those that told nothing for the longest time, have the oldest version, the oldest "
+    "backup, or the disk that is full first.",
+)
 @_limit_options
 @_database_option
 @_folder_option
 def status(
-    folder: Path, database: str, as_json: bool, silent_after: float, behind_after: float
+    folder: Path,
+    database: str,
+    as_json: bool,
+    problems: bool,
+    order: Order,
+    silent_after: float,
+    behind_after: float,
 ) -> None:
     """Show how each hub is, and what is not stored yet.
 
@@ -512,7 +527,7 @@ def status(
     from functools import partial
 
     from hub.central.fleet import Fleet
-    from hub.central.hubs import utc_now
+    from hub.central.hubs import count_states, in_order, utc_now
     from hub.central.prepare import read_streams
     from hub.cli.output import print_json, print_line, print_table
     from hub.services.forwarding.nats.address import stream_of
@@ -523,6 +538,12 @@ def status(
     with _open_database(database) as store:
         hubs, lost = fleet.joined(store.hubs()), store.note_streams(streams)
     missing = sorted({stream_of(hub.partition) for hub in hubs} - streams.keys())
+    counts = count_states(hubs, now, limits)
+    hubs = [
+        hub
+        for hub in in_order(hubs, order)
+        if not problems or hub.note(now) or hub.state(now, limits) != "current"
+    ]
     if as_json:
         print_json(
             {
@@ -547,6 +568,8 @@ def status(
         ),
         [_row(hub, hub.state(now, limits), now) for hub in hubs],
     )
+    of_each = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    print_line(f"{sum(counts.values())} hubs: {of_each or 'none'}")
     for name in missing:
         print_line(f'{name} is missing, and hubs send to it: run "sitehub central prepare"')
     for one in lost:

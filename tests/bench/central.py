@@ -2,12 +2,14 @@
 
     python -m tests.bench.central [--hubs 100] [--records 1000] [--batch 200] [--seconds 60]
         [--rate 40]
+    python -m tests.bench.central --store 20 2000 10000
 
 *Many hubs*: so many hubs send their records to one NATS server and one centre stores them; counted
 from when the first is sent until the last is stored. They send them in parts of 1 to `batch`: 1 is
 what hubs do that get a record now and then. *Backlog*: the same, with the centre started
 when all are in the streams. *Delay*: one hub gets and forwards `rate` records a second; from when
-it received a record until that is stored, both by the clock of this computer.
+it received a record until that is stored, both by the clock of this computer. *Store*: instead of
+all that, records of so many hubs, from memory, 2,000 in a transaction.
 
 Needs the extras `servers` and `central`, and PostgreSQL (tests/support/postgres.py).
 """
@@ -15,26 +17,34 @@ Needs the extras `servers` and `central`, and PostgreSQL (tests/support/postgres
 from __future__ import annotations
 
 import argparse
+import os
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import trio
 
+from hub.central.database import open_database
 from hub.central.folder import make_folder
 from hub.central.prepare import prepare
 from hub.central.reader import Servers
+from hub.central.received import Received
 from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.store.targets.target import Selection
 from tests.bench.many_hubs import Hub
+from tests.central.messages import NOW, record
 from tests.support.central import CentreProcess, running_centres
 from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import PostgresServer, rows, running_postgres
 
 _SPREAD_SECONDS = 5.0
+#: What a centre stores in a transaction when much comes.
+_BATCH = 2_000
 _COUNT = "SELECT count(*) FROM sitehub.record"
 _SIZE = """
 SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('sitehub.record') WHERE isleaf
@@ -46,6 +56,43 @@ def main(hubs: int, records: int, batch: int, seconds: float, rate: float) -> No
         _with_servers(postgres, lambda *args: _together(*args, hubs, records, batch))
         _with_servers(postgres, lambda *args: _backlog(*args, hubs, records, batch))
         _with_servers(postgres, lambda *args: _delay(*args, seconds, rate))
+
+
+def store(hubs: int, transactions: int = 30) -> None:
+    """Store records of so many hubs, each of which has one in turn."""
+    with running_postgres() as postgres:
+        database = open_database(postgres.make_database(), None)
+        seqs: Counter[str] = Counter()
+        some = [_messages(hubs, number * _BATCH, seqs) for number in range(transactions)]
+        (pid,) = database.connection.execute("SELECT pg_backend_pid()").fetchone()
+        database.store(some[0])
+        before = time.perf_counter(), time.process_time(), _cpu(pid)
+        for messages in some[1:]:
+            database.store(messages)
+        used = time.perf_counter(), time.process_time(), _cpu(pid)
+        seconds, centre, server = (now - then for now, then in zip(used, before, strict=True))
+        database.close()
+    count = (transactions - 1) * _BATCH
+    print(
+        f"{hubs:,} hubs: {count / seconds:,.0f} records/s; CPU of one: centre "
+        f"{1e6 * centre / count:.1f} µs, PostgreSQL {1e6 * server / count:.1f} µs",
+        flush=True,
+    )
+
+
+def _messages(hubs: int, first: int, seqs: Counter[str]) -> list[Received]:
+    found = []
+    for number in range(first, first + _BATCH):
+        hub = f"hub-{number % hubs:05}"
+        seqs[hub] += 1
+        at = f"{(NOW + timedelta(milliseconds=number)).isoformat(timespec='milliseconds')[:-6]}Z"
+        found.append(record(seqs[hub], hub, received_at=at, name="王芳" * 20))
+    return found
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _with_servers(postgres: PostgresServer, measure: Callable[..., None]) -> None:
@@ -161,5 +208,9 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=40)
+    parser.add_argument("--store", type=int, nargs="+", default=[], metavar="HUBS")
     asked = parser.parse_args()
-    main(asked.hubs, asked.records, asked.batch, asked.seconds, asked.rate)
+    for count in asked.store:
+        store(count)
+    if not asked.store:
+        main(asked.hubs, asked.records, asked.batch, asked.seconds, asked.rate)

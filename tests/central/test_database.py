@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,8 @@ from tests.central.messages import LOG, STREAM, alarm, erasure, gap, message, pi
 from tests.support.postgres import rows
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
+
+import psycopg
 
 from hub.central import migrations
 from hub.central.database import Database, open_database
@@ -289,3 +292,29 @@ def test_how_far_many_hubs_are_is_written_once_for_some_transactions(address: st
     database.store([record(5, "site-7")])
     assert rows(address, "SELECT seq FROM sitehub.hub WHERE name = 'site-7'") == [(5,)]
     database.close()
+
+
+def test_records_of_many_hubs_take_as_few_statements_as_those_of_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        real = getattr(psycopg.Cursor, name)
+
+        def call(self: Any, sql: Any, rows: Any = None, *args: Any, **options: Any) -> Any:
+            asked.extend([str(sql)] * (len(rows) if name == "executemany" else 1))
+            return real(self, sql, rows, *args, **options)
+
+        monkeypatch.setattr(psycopg.Cursor, name, call)
+
+    database.store([record(1)])  # It makes the table of the month.
+    for name in ("execute", "executemany", "copy"):
+        counted(name)
+    database.store([record(seq) for seq in range(2, 302)])
+    of_one = len(asked)
+    asked.clear()
+    database.store([record(1, f"hub-{number}") for number in range(300)])
+    assert len(asked) <= of_one <= 9
+    # One for all of them, and after seconds rather than with each transaction.
+    assert sum("INTO sitehub.hub " in one for one in asked) <= 1

@@ -17,6 +17,7 @@ from hub.services.forwarding.site_state import STATES, state_subject
 from tests.central.messages import NOW, state, state_message
 from tests.support.central import running_centres
 from tests.support.nats_server import NatsServer
+from tests.support.postgres import rows
 
 
 def fleet_of(*messages: Received) -> Fleet:
@@ -110,6 +111,46 @@ def test_each_hub_has_its_figures() -> None:
     assert f'certificate_end_timestamp_seconds{{hub="site-1"}} {ends}\n' in text
     # What a hub does not know is no figure.
     assert re.findall(r'backup_timestamp_seconds\{hub="(.*)"', text) == ["site-1"]
+
+
+@pytest.mark.long
+def test_a_morning_as_the_owner_of_fifty_sites(
+    server: NatsServer, folder: Path, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Five questions, one command each."""
+    from tests.central.test_servers import publish
+
+    faults: dict[int, dict[str, Any]] = {
+        7: {"version": "1.9.4"},
+        12: {"state": "unwell", "problems": ("cannot-store",)},
+        23: {"last_backup": NOW - timedelta(days=40), "problems": ("backup-overdue",)},
+        31: {"days_left": 3.0, "problems": ("disk-low",)},
+    }
+    usual = {"version": "1.10.0", "last_backup": NOW, "days_left": 90.0}
+    names = [f"site-{number:02}" for number in range(1, 50)]
+    options = ["--folder", str(folder), "--database", address]
+
+    def ask(*words: str) -> list[str]:
+        assert command(["central", "status", *words, *options]) == 0
+        return [line.split()[0] for line in capfd.readouterr().out.splitlines()[1:]]
+
+    ask()  # It makes the bucket.
+    publish(
+        server,
+        [state(name, **{**usual, **faults.get(n, {})}) for n, name in enumerate(names, 1)],
+    )
+    rows(
+        address,
+        "INSERT INTO sitehub.hub (name, partition, seen_at) "
+        "VALUES ('site-50', 1, now() - interval '9 hours') RETURNING name",
+    )
+    assert ask("--problems")[:-2] == ["site-12", "site-23", "site-31", "site-50"]
+    assert ask("--sort", "told")[0] == "site-50"
+    assert ask("--sort", "version")[0] == "site-07"
+    assert ask("--sort", "backup")[0] == "site-23"
+    assert ask("--sort", "disk")[0] == "site-31"
+    assert command(["central", "status", *options]) == 0
+    assert "50 hubs: 1 silent, 1 unwell, 48 current" in capfd.readouterr().out
 
 
 @pytest.mark.long

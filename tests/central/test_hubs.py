@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from hub.central.hubs import Hub, Limits, count_states
+from hub.central.hubs import Hub, Limits, Order, count_states, in_order
+from hub.services.forwarding.site_state import SiteState
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -53,3 +54,28 @@ def test_a_clock_that_was_ahead_is_told_for_a_week() -> None:
     ahead = replace(hub(10), ahead_at=NOW, ahead_by=timedelta(days=3, seconds=1.4))
     assert ahead.note(NOW) == "clock was ahead by 3 days, 0:00:01 on 2026-11-25"
     assert ahead.note(NOW + timedelta(days=8)) == hub(10).note(NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ("name", "a b c d"),
+        ("told", "d b a c"),
+        ("version", "b a c d"),
+        ("backup", "c a b d"),
+        ("disk", "c a b d"),
+    ],
+)
+def test_hubs_that_want_to_be_looked_at_come_first(order: Order, names: str) -> None:
+    def told(name: str, ago: int, version: str, days: float | None, backup: int | None) -> Hub:
+        made = None if backup is None else NOW - timedelta(days=backup)
+        state = SiteState(at=NOW, version=version, days_left=days, last_backup=made, disk_free=9)
+        return replace(hub(1), name=name, told_at=NOW - timedelta(seconds=ago), told=state)
+
+    hubs = [
+        told("c", 5, "1.12", 2.5, None),
+        replace(hub(1), name="d"),
+        told("b", 90, "1.9.1", None, 1),
+        told("a", 10, "1.10.3", 40.0, 3),
+    ]
+    assert " ".join(one.name for one in in_order(hubs, order)) == names
