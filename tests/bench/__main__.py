@@ -18,15 +18,19 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import trio
 
 from tests.bench import bodies
+from tests.bench.attacks.sign_in_flood import Browser
 from tests.bench.downloads import DownloadResult, downloading, start_campaigns
 from tests.bench.enrolment import accept_to_first_capture
 from tests.bench.hub_process import HOST, Hub, cameras_of, raise_limit_of_open_files, running_hub
 from tests.bench.steady_load import LatencyResult, Load
+from tests.bench.stream_readers import Readers, reading
 from tests.bench.wrk import WrkResult, run_wrk, run_wrk_on_empty_app
 
 _DEVICES = 200
+_READERS = 200
 _MANY_DEVICES = 1000
 _CONCURRENT_COMMANDS = 32
 #: The number of downloads that the hub allows at once.
@@ -113,16 +117,7 @@ def latency(options: Options) -> Iterator[Reading]:
         cameras_of(hub, _DEVICES) as cameras,
     ):
         cameras.connect()
-        load = Load(
-            HOST, hub.web_port, options.tls, cameras.tokens(), 40, 10, max(options.seconds, 10)
-        )
-        answer = subprocess.run(
-            [sys.executable, "-m", "tests.bench.steady_load"],
-            input=msgspec.json.encode(load) + b"\n",
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        found = msgspec.json.decode(answer.stdout, type=LatencyResult)
+        found = _acknowledged(options, hub, cameras.tokens())
         yield Reading(
             "p99 of an acknowledgement",
             options.tls,
@@ -132,6 +127,56 @@ def latency(options: Options) -> Iterator[Reading]:
             f"{found.count} uploads, {found.failed} failed, p50 {found.p50:.1f} ms,"
             f" worst {found.worst:.1f} ms",
         )
+
+
+def readers(options: Options) -> Iterator[Reading]:
+    """The same latency while 1 and 200 programs read the stream, and as many live pages."""
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
+        cameras.connect()
+        tokens = cameras.tokens()
+        browser = Browser(hub.web_port, options.tls, HOST)
+        if trio.run(browser.sign_in, *hub.administrator()) != 303:
+            raise SystemExit("the administrator cannot sign in")
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        streams = [
+            ("/api/hub/v1/stream", {"Authorization": hub.bearer()}),
+            ("/stream", {"Cookie": cookies}),
+        ]
+        alone = None
+        for count in (1, _READERS):
+            with reading(Readers(hub.web_port, options.tls, count, streams)) as wait:
+                before, began = hub.cpu_seconds(), time.monotonic()
+                found = _acknowledged(options, hub, tokens)
+                got = wait(found.count)
+                used, took = hub.cpu_seconds() - before, time.monotonic() - began
+            if (got.fewest, got.most) != (found.count, found.count):
+                raise SystemExit(f"of {found.count} records readers got {got}")
+            alone = alone or found
+            yield Reading(
+                f"p99 of an acknowledgement, {count} of each stream read",
+                options.tls,
+                found.p99,
+                "ms",
+                "" if alone is found else f"<= {1.5 * alone.p99:.1f}",
+                f"{found.count} uploads, {found.failed} failed, p50 {found.p50:.1f} ms,"
+                f" {used / found.count * 1e3:.2f} ms of the hub's CPU for each,"
+                f" {got.bytes / 1e6:.1f} MB read in {took:.1f} s",
+            )
+
+
+def _acknowledged(options: Options, hub: Hub, tokens: list[str]) -> LatencyResult:
+    """Upload 40 captures and 10 events a second."""
+    load = Load(HOST, hub.web_port, options.tls, tokens, 40, 10, max(options.seconds, 10))
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.bench.steady_load"],
+        input=msgspec.json.encode(load) + b"\n",
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return msgspec.json.decode(answer.stdout, type=LatencyResult)
 
 
 def cameras(options: Options) -> Iterator[Reading]:
@@ -302,6 +347,7 @@ def start(options: Options) -> Iterator[Reading]:
 FIGURES: dict[str, Callable[[Options], Iterator[Reading]]] = {
     "captures": captures,
     "latency": latency,
+    "readers": readers,
     "cameras": cameras,
     "commands": commands,
     "accept": accept,

@@ -18,6 +18,7 @@ from quart import Response
 from tests.support.page_site import PASSWORD, PageSite
 from web.app import create_app
 from web.auth.sessions import cookie_name
+from web.quart_app import HubQuart
 
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 _STATIC = re.compile(r'"(/static/[^"#]+)')
@@ -43,11 +44,11 @@ _ADDRESS = "127.0.0.1"
 
 
 class Visitor:
-    """A client with cookies. `text` is the last page."""
+    """A client with cookies. `text` is the last page. `app`: the same as another's."""
 
-    def __init__(self, hub: PageSite) -> None:
+    def __init__(self, hub: PageSite, app: HubQuart | None = None) -> None:
         self.hub: Any = hub
-        self.app = create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
+        self.app = app or create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
         self.app.jinja_env.bytecode_cache = COMPILED
         self._client = self.app.test_client()
         self.response: Response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.audit import Actor
+from hub.services.feeds import record_weight
 from hub.store.alarms.alarm import AlarmChange
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.users import User
@@ -30,7 +31,7 @@ from web.api.records.records import LOG_HEADER
 from web.api.records.shown import Render, renderer
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import MayRead, News, open_live_events, refuse_too_many
-from web.shared_records import SharedRecords
+from web.shared_news import SharedNews
 
 
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +86,8 @@ STREAM = Endpoint(
 
 
 def add(routes: Routes, services: Services) -> None:
-    shared: SharedRecords[bytes] = SharedRecords()
+    records: SharedNews[Record, bytes] = SharedNews(record_weight)
+    alarms: SharedNews[AlarmChange, bytes] = SharedNews()
 
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
         if request.method == "HEAD":
@@ -99,7 +101,8 @@ def add(routes: Routes, services: Services) -> None:
             call.query.after if after is None else after,
             by=by,
             render=renderer(call.caller),
-            shared=shared,
+            shared_records=records,
+            shared_alarms=alarms,
             may_see_people=call.caller.may("guard"),
             may_read=_may_read(services, call.caller),
         )
@@ -121,21 +124,31 @@ async def _frames(
     *,
     by: Actor,
     render: Render,
-    shared: SharedRecords[bytes],
+    shared_records: SharedNews[Record, bytes],
+    shared_alarms: SharedNews[AlarmChange, bytes],
     may_see_people: bool,
     may_read: MayRead,
 ) -> AsyncIterator[bytes]:
+    async def records(new: Sequence[Record]) -> list[bytes]:
+        return [_record(record, render) for record in new]
+
+    async def alarms(new: Sequence[AlarmChange]) -> list[bytes]:
+        return [await _alarm(services, change, render) for change in new]
+
     moved: dict[str, None] = {}
     jobs = JobEvents(services.jobs)
     sees_jobs = may_see_people and query.did is None
     with open_live_events(services, by, after, may_read) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next(jobs.next_at)) is not None:
-            if frames := b"".join(_render(services, query, news, render, shared)):
-                yield frames
+            wanted = list(filter(query.wants, news.records))
+            frames = await shared_records.made(wanted, render, records)
+            if data := b"".join([*frames, *_devices(services, query, news)]):
+                yield data
             for change in news.alarms:
                 if query.did is None or query.did in change.alarm.dids:
-                    yield b"event: alarm\n" + _data(await _alarm(services, change, render))
+                    (frame,) = await shared_alarms.made([change], render, alarms)
+                    yield frame
             if sees_jobs:
                 jobs.note(news.changes)
                 for job in await jobs.take():
@@ -149,15 +162,8 @@ async def _frames(
                     yield b"event: sync\n" + _data(sync)
 
 
-def _render(
-    services: Services,
-    query: StreamQuery,
-    news: News,
-    render: Render,
-    shared: SharedRecords[bytes],
-) -> list[bytes]:
-    frames = [_record(record, render, shared) for record in news.records if query.wants(record)]
-    frames += [
+def _devices(services: Services, query: StreamQuery, news: News) -> list[bytes]:
+    frames = [
         b"event: device\n" + _data(_device(services, did))
         for did in _dids(services, "device", news)
         if query.did in (None, did)
@@ -167,12 +173,8 @@ def _render(
     return frames
 
 
-def _record(record: Record, render: Render, shared: SharedRecords[bytes]) -> bytes:
-    frame = shared.get(record, render)
-    if frame is None:
-        frame = b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
-        shared.keep(record, render, frame)
-    return frame
+def _record(record: Record, render: Render) -> bytes:
+    return b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
 
 
 def _dids(services: Services, kind: str, news: News) -> list[str]:
@@ -203,7 +205,8 @@ async def _alarm(services: Services, change: AlarmChange, render: Render) -> byt
     """An alarm with its record, which is asked for again while too many others ask."""
     while True:
         with suppress(TooManyRequests):
-            return msgspec.json.encode(await alarm_event(services, change, render))
+            event = await alarm_event(services, change, render)
+            return b"event: alarm\n" + _data(msgspec.json.encode(event))
         await trio.sleep(_BUSY_SECONDS)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -250,6 +252,30 @@ async def test_the_stream_asks_again_for_the_record_of_an_alarm_while_many_other
         seq = await person(hub, "8")
         data: Any = (await next_alarm(reader)).data
         assert data["record"]["seq"] == seq
+
+
+async def test_the_record_of_an_alarm_is_asked_for_once_for_all_readers(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = RecordLog.some
+    asked: list[list[int]] = []
+
+    async def count(log: RecordLog, seqs: Sequence[int]) -> Any:
+        asked.append(list(seqs))
+        return await some(log, seqs)
+
+    monkeypatch.setattr(RecordLog, "some", count)
+    monkeypatch.setattr("web.live_events.PAUSE_SECONDS", (0.0, 0.0))
+    key = await hub.bearer()
+    app = create_app(hub.services)
+    async with AsyncExitStack() as streams:
+        enter = streams.enter_async_context
+        opened = [open_event_stream(app, "/api/hub/v1/stream", "", key) for _ in range(20)]
+        readers = [await enter(one) for one in opened]
+        seq = await person(hub, "8")
+        alarms = [(await next_alarm(reader)).data for reader in readers]
+    assert all(alarm == alarms[0] for alarm in alarms)
+    assert asked == [[seq]]
 
 
 async def test_the_stream_tells_of_each_change(hub: HubServices) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from msgspec.structs import replace
 
 from hub.live.feed import Change
+from hub.services import Services
 from hub.services.alarms import csv_export
 from hub.services.alarms.alarms import Unstored
 from hub.services.audit import COMMAND_LINE
 from hub.services.problems import HealthReason
 from hub.services.site import SiteSettings
-from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
+from hub.store.alarms.alarm import Alarm, AlarmDetail, Move, Sighting, raised
 from hub.store.people.person_rows import PersonChange
 from hub.store.tables.alarms import AlarmFilter
 from hub.wire.uploads.records import (
@@ -34,6 +37,7 @@ from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.photographer import photo
 from web.pages.alarms import events, views
+from web.pages.shown.alarm_cards import AlarmCard, make_alarm_cards
 from web.pages.shown.alarm_state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
@@ -349,6 +353,33 @@ async def test_a_raised_and_an_acknowledged_alarm_are_events_of_the_page(
         name, alarm = await stream.next()
         assert (name, alarm["seq"], alarm["html"]) == ("alarm", seq, "")
         assert 'data-count="0"' in alarm["state"]
+
+
+async def test_an_alarm_is_rendered_once_for_all_who_see_the_same(
+    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+
+    async def count(hub: Services, alarms: Sequence[Alarm], known: Any) -> list[AlarmCard]:
+        rendered.extend(alarm.seq for alarm in alarms)
+        return await make_alarm_cards(hub, alarms, known)
+
+    monkeypatch.setattr(events, "make_alarm_cards", count)
+    tokens, streams = [], []
+    async with AsyncExitStack() as pages:
+        for one in [Visitor(site, guard.app) for _ in range(3)]:
+            await one.sign_in("guard")
+            await one.get("/")
+            tokens.append(one.token)
+            streams.append(await pages.enter_async_context(one.listening("/stream")))
+            await streams[-1].next()
+        seq = await _sees(site, "Anna")
+        cards = [(await _shown(stream, 1))[seq] for stream in streams]
+    assert rendered == [seq]
+    # Each with the token of its own session.
+    assert len(set(cards)) == 3
+    plain = {card.replace(token, "") for card, token in zip(cards, tokens, strict=True)}
+    assert len(plain) == 1
 
 
 async def test_repeats_of_an_alarm_are_sent_once_a_second(

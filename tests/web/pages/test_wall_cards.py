@@ -3,9 +3,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 
+from hub.errors import TooManyRequests
+from hub.services.people.register import PeopleRegister
 from hub.store.people.person_rows import PersonName
 from hub.wire.uploads.records import EventDetail, FaceDetail, Record
 from tests.support.browsing import Visitor
@@ -101,6 +104,45 @@ async def test_a_card_is_rendered_once_for_all_who_see_the_same(
         await events.next()
         assert (await events.next())[1] == cards[0]
     assert rendered == [1, 1, 1]
+
+
+async def test_one_of_many_live_pages_asks_the_register_whom_a_record_names(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    names = PeopleRegister.names
+
+    async def count(register: PeopleRegister, numbers: set[str]) -> Mapping[str, PersonName]:
+        asked.append(len(numbers))
+        return await names(register, numbers)
+
+    monkeypatch.setattr(PeopleRegister, "names", count)
+    monkeypatch.setattr("web.live_events.PAUSE_SECONDS", (0.0, 0.0))
+    async with AsyncExitStack() as pages:
+        enter = pages.enter_async_context
+        streams = [await enter(admin.listening("/stream")) for _ in range(20)]
+        for events in streams:
+            await events.next()
+        await admin.hub.add_record(detail=LI)
+        cards = [await events.next_of("card") for events in streams]
+    assert all(card == cards[0] for card in cards)
+    assert asked == [1]
+
+
+async def test_a_stream_ends_if_the_register_is_busy_and_the_next_one_goes_on(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def be_busy(register: PeopleRegister, numbers: set[str]) -> Mapping[str, PersonName]:
+        raise TooManyRequests
+
+    async with admin.listening("/stream") as events:
+        _, last = await events.next()
+        with monkeypatch.context() as patch:
+            patch.setattr(PeopleRegister, "names", be_busy)
+            seq = await admin.hub.add_record(detail=LI)
+            assert await events.ended()
+    async with admin.listening(f"/stream?after={last['seq']}") as events:
+        assert (await events.next_of("card"))["seq"] == seq
 
 
 async def test_the_strip_says_since_when_a_camera_is_offline(admin: Visitor) -> None:

@@ -7,7 +7,8 @@ told, as many as a page shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 
 import trio
 from msgspec import Struct
@@ -16,12 +17,18 @@ from quart import current_app
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.store.alarms.alarm import Alarm
+from hub.wire.uploads.records import Record
 from web import language
 from web.live_events import News
 from web.pages.shown.alarm_cards import make_alarm_cards
 from web.pages.shown.alarm_state import alarm_state, choose_shown, new_alarms
+from web.shared_news import SharedNews
 
 _REPEAT_SECONDS = 1.0
+#: Where an application keeps what its streams share of alarms.
+_EXTENSION = "sitehub.shared_alarms"
+#: In what streams share, in place of the token of a session's forms.
+_TOKEN = secrets.token_hex()
 
 
 class AlarmEvent(Struct, frozen=True):
@@ -56,6 +63,9 @@ class AlarmEvents:
     def __init__(self, services: Services, csrf_token: str, *, may_keep: bool) -> None:
         self._services = services
         self._csrf_token = csrf_token
+        self._shared: SharedNews[object, str] = current_app.extensions.setdefault(
+            _EXTENSION, SharedNews()
+        )
         self._may_keep = may_keep
         self._card = current_app.jinja_env.get_template("alarms/_alarm.html")
         self._state = current_app.jinja_env.get_template("alarms/_state.html")
@@ -85,15 +95,31 @@ class AlarmEvents:
                 self._late.add(seq)
             else:
                 self._note(alarm, trio.current_time())
-                (card,) = await make_alarm_cards(self._services, [alarm], known)
-                shown[seq] = await self._card.render_async(alarm=card, **self._values())
+                shown[seq] = await self._render(alarm, known)
         if not shown:
             return []
-        state = await self._state.render_async(
-            alarm_state=alarm_state(self._services), **self._values()
-        )
+        state = await self._render_state(changes)
         last = {seq: active[seq].last_seq if html else 0 for seq, html in shown.items()}
         return [AlarmEvent(seq, last[seq], html, state, changes) for seq, html in shown.items()]
+
+    async def _render(self, alarm: Alarm, known: Mapping[int, Record]) -> str:
+        async def render(_: Sequence[object]) -> list[str]:
+            (card,) = await make_alarm_cards(self._services, [alarm], known)
+            return [await self._card.render_async(alarm=card, **self._values())]
+
+        (html,) = await self._shared.made([alarm], self._look(), render)
+        return html.replace(_TOKEN, self._csrf_token)
+
+    async def _render_state(self, changes: int) -> str:
+        async def render(_: Sequence[object]) -> list[str]:
+            state = alarm_state(self._services)
+            return [await self._state.render_async(alarm_state=state, **self._values())]
+
+        (html,) = await self._shared.made([self._state], (*self._look(), changes), render)
+        return html
+
+    def _look(self) -> tuple[str, str, bool]:
+        return self._language.tag, self._services.core.site.zone().key, self._may_keep
 
     def _untold(self, active: Iterable[Alarm]) -> list[int]:
         """Those to tell of, if it is not known which have changed."""
@@ -116,5 +142,5 @@ class AlarmEvents:
             "language": self._language,
             "zone": self._services.core.site.zone(),
             "may_keep": self._may_keep,
-            "csrf_token": lambda: self._csrf_token,
+            "csrf_token": lambda: _TOKEN,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,8 @@ from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
+from hub.errors import CannotStoreNow, TooManyRequests
+from hub.services.feeds import record_weight
 from hub.store.people.person_rows import PersonName
 from hub.store.tables.users import User
 from hub.wire.uploads.records import Record
@@ -21,7 +23,7 @@ from web.live_events import News, open_live_events
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
 from web.pages.shown.known_people import known_people
 from web.pages.shown.record_cards import make_card
-from web.shared_records import SharedRecords
+from web.shared_news import SharedNews
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
 CARDS_PER_PAGE = 60
@@ -29,22 +31,13 @@ CARDS_PER_PAGE = 60
 _EXTENSION = "sitehub.shared_cards"
 
 
-class _RenderedCard(Struct, frozen=True):
-    """What a page is told of a record. `picture`: its path, or ""."""
-
-    picture: str
-    listed: bool
-    html: str
-
-
-class _CardEvent(Struct, frozen=True):
-    """A new card. `after` is the previous record in the stream, so that a tab notices a gap.
+class _Card(Struct, frozen=True):
+    """What all pages are told of a record. `picture`: its path, or "".
 
     `listed`: a person on the blacklist, whom every page tells of.
     """
 
     seq: int
-    after: int
     kind: str
     did: str
     picture: str
@@ -87,8 +80,8 @@ class WallStream(ResponseBody):
         self._services = auth.services()
         self._may_read = auth.remains(self._services, me)
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
-        self._shared: SharedRecords[_RenderedCard] = current_app.extensions.setdefault(
-            _EXTENSION, SharedRecords()
+        self._shared: SharedNews[Record, bytes] = current_app.extensions.setdefault(
+            _EXTENSION, SharedNews(record_weight)
         )
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
@@ -126,8 +119,12 @@ class WallStream(ResponseBody):
             news = await self._events.next()
             if news is None:
                 raise StopAsyncIteration
-            if data := await self._encode_news(news):
-                return data
+            try:
+                if data := await self._encode_news(news):
+                    return data
+            except (CannotStoreNow, TooManyRequests):
+                # The page opens the stream again, and gets what it has not got yet.
+                raise StopAsyncIteration from None
 
     async def _encode_last_erasure(self) -> bytes:
         newest = await self._services.records.erasures.newest(limit=1)
@@ -139,7 +136,7 @@ class WallStream(ResponseBody):
             return self._encode_changes(news)
         language.use(self._language, self._services.core.site.zone())
         cards = await self._cards(news.records)
-        parts = [self._encode_card(*one) for one in zip(news.records, cards, strict=True)]
+        parts = [self._told(*one) for one in zip(news.records, cards, strict=True)]
         count = self._services.core.changes.published
         alarms = await self._alarms.take(news, count)
         parts += [_encode_event("alarm", alarm) for alarm in alarms]
@@ -157,36 +154,25 @@ class WallStream(ResponseBody):
     def _position(self) -> _Position:
         return _Position(self._seq, self._services.core.changes.published)
 
-    async def _cards(self, records: list[Record]) -> list[_RenderedCard]:
+    async def _cards(self, records: list[Record]) -> list[bytes]:
         """The cards of these records; those that another page has not got yet are rendered."""
         zone = self._services.core.site.zone()
-        look = (self._language.tag, zone.key, self._may_keep)
-        cards = {record.seq: self._shared.get(record, look) for record in records}
-        new = [record for record in records if cards[record.seq] is None]
-        people = await known_people(self._services.people.register, new, self._me)
-        for record in new:
-            # Another stream may have rendered it meanwhile.
-            card = self._shared.get(record, look) or await self._render(record, people, zone)
-            self._shared.keep(record, look, card)
-            cards[record.seq] = card
-        return [card for card in cards.values() if card is not None]
 
-    def _encode_card(self, record: Record, card: _RenderedCard) -> bytes:
-        event = _CardEvent(
-            seq=record.seq,
-            after=self._seq,
-            kind=record.kind,
-            did=record.did,
-            picture=card.picture,
-            listed=card.listed,
-            html=card.html,
-        )
-        self._seq = record.seq
-        return _encode_event("card", event)
+        async def render(new: Sequence[Record]) -> list[bytes]:
+            people = await known_people(self._services.people.register, new, self._me)
+            return [await self._render(record, people, zone) for record in new]
+
+        look = (self._language.tag, zone.key, self._may_keep)
+        return await self._shared.made(records, look, render)
+
+    def _told(self, record: Record, card: bytes) -> bytes:
+        """The event of a card: `after` is the record before it, so that a tab notices a gap."""
+        after, self._seq = self._seq, record.seq
+        return b'event: card\ndata: {"after":%d,%b\n\n' % (after, card)
 
     async def _render(
         self, record: Record, people: Mapping[str, PersonName], zone: ZoneInfo
-    ) -> _RenderedCard:
+    ) -> bytes:
         card = make_card(record, people)
         html = await self._card_template.render_async(
             card=card,
@@ -197,10 +183,11 @@ class WallStream(ResponseBody):
             may_review=self._may_keep,
         )
         picture = card.picture.image.path if card.picture else ""
-        return _RenderedCard(picture, card.look == "black", html)
+        listed = card.look == "black"
+        told = _Card(record.seq, record.kind, record.did, picture, listed, html)
+        # Each stream begins the object.
+        return msgspec.json.encode(told)[1:]
 
 
-def _encode_event(
-    name: str, data: _CardEvent | AlarmEvent | _ChangeEvent | _Position | _LastErasure
-) -> bytes:
+def _encode_event(name: str, data: AlarmEvent | _ChangeEvent | _Position | _LastErasure) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
