@@ -18,7 +18,7 @@ from hub.store.tables import outages as table
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.outages import HubRun, Outage, OutageTable, end_followed
 from hub.store.tables.table import RowSource
-from tests.live.test_registry import FakeLink
+from tests.support.answering_link import AnsweringLink
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 from tests.support.memory_store import MemoryStore
@@ -77,8 +77,8 @@ class Watched:
         self.clock.advance(seconds)
         self.steady += seconds
 
-    def connect(self, did: str = "1") -> FakeLink:
-        link = FakeLink(did, f"SN{did}")
+    def connect(self, did: str = "1") -> AnsweringLink:
+        link = AnsweringLink(did, f"SN{did}")
         link.since = self.clock.ms
         self.registry.attach(link)
         self.registry.touch(did)
