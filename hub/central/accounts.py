@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hub.central.messages import TRIAL
 from hub.services.forwarding.nats.address import stream_of
+from hub.services.forwarding.nats.asked import asked_get, asked_subject
 from hub.services.forwarding.site_state import state_subject
 
 _HEAD = """\
@@ -16,8 +17,14 @@ _HEAD = """\
 # "nats-server --signal reload" there.
 """
 #: The centre makes the streams, reads them, acknowledges, tries whether they take anything, and
-#: forgets what hubs have told.
-_CENTRAL_PUBLISH = ["$JS.API.>", "$JS.ACK.>", f"sitehub.*.{TRIAL}", state_subject("*")]
+#: forgets what hubs have told, and asks them.
+_CENTRAL_PUBLISH = [
+    "$JS.API.>",
+    "$JS.ACK.>",
+    f"sitehub.*.{TRIAL}",
+    state_subject("*"),
+    asked_subject("*"),
+]
 _CENTRAL_SUBSCRIBE = ["_INBOX.sitehub_central.>"]
 
 
@@ -61,6 +68,7 @@ def _rights(account: Account) -> tuple[list[str], list[str]]:
         f"$JS.API.STREAM.INFO.{stream}",
         f"$JS.API.DIRECT.GET.{stream}.{subject}.>",
         state_subject(account.name),
+        asked_get(account.name),
     ]
     return publish, [f"_INBOX.{account.name}.>"]
 

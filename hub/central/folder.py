@@ -28,6 +28,7 @@ from hub.durable_files import PUBLIC, SECRET
 from hub.errors import BadParameter, StartFault
 from hub.process.data_directory import LOCK, DirectoryInUse, held_after_commands
 from hub.services.forwarding.nats.address import (
+    CENTRAL_USER,
     HUB_NAME,
     check_servers,
     checked_partition,
@@ -41,8 +42,6 @@ T = TypeVar("T")
 
 ACCOUNTS = "accounts.conf"
 _CENTRAL, _HUBS = "central.json", "hubs.json"
-#: The centre's user. No hub may be called so.
-CENTRAL_USER = "sitehub-central"
 _REMEDY = 'begin with "sitehub central init"'
 
 
@@ -185,6 +184,11 @@ def reissue(folder: Path, url: str) -> list[str]:
         issue_server(folder, hosts)
         _write(folder / _CENTRAL, msgspec.structs.replace(central, url=url))
         return hosts
+
+
+def enrolled(folder: Path) -> list[str]:
+    """Return the names of the hubs that the servers admit. Raises StartFault."""
+    return [hub.name for hub in _read(folder / _HUBS, _Hubs).hubs]
 
 
 def read_central(folder: Path) -> TargetFile:

@@ -39,8 +39,8 @@ async def prepare(servers: Servers) -> list[Prepared]:
         for partition in range(PARTITIONS):
             name = stream_of(partition)
             subjects = f"sitehub.{partition}.>"
-            stream = await _patiently(reader, partial(find_stream, reader, name, subjects))
-            consumed = await _patiently(reader, partial(reader.prepare, name))
+            stream = await patiently(reader, partial(find_stream, reader, name, subjects))
+            consumed = await patiently(reader, partial(reader.prepare, name))
             found.append(
                 Prepared(
                     name,
@@ -54,7 +54,7 @@ async def prepare(servers: Servers) -> list[Prepared]:
     return found
 
 
-async def _patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
+async def patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
     """Do some work with servers that may still be choosing their leader. Raises TryLater."""
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -67,12 +67,12 @@ async def _patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def forget_state(servers: Servers, hub: str) -> None:
-    """Let the servers keep nothing of what a hub has told of itself.
+    """Let the servers keep nothing of what a hub has told of itself, or is asked.
 
     Raises TryLater in an exception group.
     """
     async with open_reader(servers) as reader:
-        await _patiently(reader, partial(reader.forget_state, hub))
+        await patiently(reader, partial(reader.forget_state, hub))
 
 
 async def read_again(servers: Servers, streams: Sequence[str], since: datetime | None) -> None:
@@ -83,7 +83,7 @@ async def read_again(servers: Servers, streams: Sequence[str], since: datetime |
     async with open_reader(servers) as reader:
         for stream in streams:
             # A centre that runs may have made it anew between the two.
-            await _patiently(reader, partial(reader.begin_again, stream, since))
+            await patiently(reader, partial(reader.begin_again, stream, since))
 
 
 async def read_streams(

@@ -25,6 +25,7 @@ from hub.central.received import Received, read_message
 from hub.errors import StartFault
 from hub.folding import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of, stream_of
+from hub.services.forwarding.nats.asked import ASKED, ASKED_CONFIG, asked_subject
 from hub.services.forwarding.nats.connection import ApiError, Login, NatsConnection, run_loop
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
@@ -181,11 +182,15 @@ class Reader(NatsConnection):
         return str(config["name"]), found.num_pending
 
     async def forget_state(self, hub: str) -> None:
-        """Let the servers keep nothing of what a hub has told. Raises TryLater."""
-        await find_stream(self, STATES, state_subject("*"), BUCKET_CONFIG)
-        ack = await self.publish(Message(state_subject(hub), {KV_OPERATION: "DEL"}, b""))
-        if ack.error is not None:
-            raise TryLater(f"{STATES}: {ack.error.reason}")
+        """Let the servers keep nothing of what a hub has told, or is asked. Raises TryLater."""
+        for bucket, subject_of, own in (
+            (STATES, state_subject, BUCKET_CONFIG),
+            (ASKED, asked_subject, ASKED_CONFIG),
+        ):
+            await find_stream(self, bucket, subject_of("*"), own)
+            ack = await self.publish(Message(subject_of(hub), {KV_OPERATION: "DEL"}, b""))
+            if ack.error is not None:
+                raise TryLater(f"{bucket}: {ack.error.reason}")
 
     async def prepare(self, stream: str) -> Consumed | None:
         """Return how far the consumer of a stream is; make it if it is missing.

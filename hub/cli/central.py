@@ -16,6 +16,7 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
+    from hub.central.asking import Request
     from hub.central.database import Database
     from hub.central.hubs import Hub, Limits, Order
     from hub.central.reader import Servers
@@ -393,6 +394,15 @@ def prune(
 @click.option("--site", "sites", multiple=True, help="Of this hub only; may be repeated.")
 @click.option("--log", default="", help="Of this log only.")
 @click.option("--confirm", metavar="TEXT", help="The number or name again, in place of asking.")
+@click.option("--ask", is_flag=True, help="Ask these hubs to erase the number too.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 3600),
+    default=200.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --ask: how long to wait for their answers; they look once a minute.",
+)
 @_pictures_option
 @_database_option
 @_folder_option
@@ -403,15 +413,20 @@ def erase(
     sites: tuple[str, ...],
     log: str,
     confirm: str | None,
+    ask: bool,
+    wait: float,
     pictures: Path | None,
     database: str,
 ) -> None:
     """Erase a person at the centre, from the records and alarms of all sites.
 
     Shows what each site has. A number may be of another person there, or in a log of an earlier
-    installation: then choose with --site and --log. Hubs, streams and backups keep what they have;
-    it says which.
+    installation: then choose with --site and --log. Streams and backups keep what they have, and
+    hubs unless they are asked and allow it; it says which.
     """
+    from functools import partial
+
+    from hub.central.asking import ask_to_erase
     from hub.central.hubs import some
     from hub.central.person_erasure import erase_person, find_person
     from hub.cli.erase import check_confirmation
@@ -421,6 +436,10 @@ def erase(
 
     if bool(number) == bool(name):
         raise click.UsageError("give one of --number and --name")
+    if ask and name:
+        raise click.UsageError("--ask: hubs are asked by --number")
+    if ask and not _servers(folder).cert:
+        raise StartFault("--ask is in the name of a certificate: servers at tls://, no --passwords")
     with _open_database(database, pictures) as store:
         found = find_person(store.connection, number=number, name=name, sites=sites, log=log)
         if not found:
@@ -435,11 +454,56 @@ def erase(
     print_line(f"{sum(len(one.seqs) for one in found)} records, {deleted} pictures erased")
     if pictures is None:
         print_line("their pictures are not, without --pictures")
-    print_line(f"erase it at these hubs too: {', '.join(sorted({one.site for one in found}))}")
+    left = sorted({one.site for one in found})
+    if ask:
+        logs = {site: [one.log for one in found if one.site == site][-50:] for site in left}
+        asked = _run(partial(ask_to_erase, _servers(folder), number, logs, datetime.now(UTC), wait))
+        _print_requests(asked)
+        left = [one.hub for one in asked if one.outcome != "erased"]
+    if left:
+        print_line(f"erase it at these hubs too: {', '.join(left)}")
     print_line(
         f"streams keep it for {MAX_AGE_SECONDS // 86_400} days; backups of PostgreSQL keep it, and "
         "what could not be read was not looked through"
     )
+
+
+_OUTCOMES = {
+    "": "not answered yet: it is asked again for {days} days",
+    "begun": "begun",
+    "waiting": "it can store nothing now, and tries again",
+    "erased": "erased",
+    "kept": "erased, but for records that are held",
+    "refused": "refused: it has another log, or the number is nobody's",
+    "forbidden": "not allowed there: its administrator erases it, or allows it",
+}
+
+
+def _print_requests(asked: list[Request]) -> None:
+    from hub.cli.output import print_table
+    from hub.services.forwarding.nats.asked import DAYS
+
+    rows = [
+        (one.hub, f"{one.at:%Y-%m-%d %H:%M}", _OUTCOMES.get(one.outcome, "").format(days=DAYS))
+        for one in asked
+    ]
+    print_table(("HUB", "ASKED (UTC)", "RESULT"), rows)
+
+
+@central.command("asked")
+@_folder_option
+def asked(folder: Path) -> None:
+    """Show whom hubs are asked to erase, without saying who it is, and what they have answered.
+
+    What is answered is forgotten after this.
+    """
+    from functools import partial
+
+    from hub.central import asking
+    from hub.central import folder as folders
+
+    names = folders.enrolled(folder)
+    _print_requests(_run(partial(asking.list_asked, _servers(folder), names)))
 
 
 @central.command("run")

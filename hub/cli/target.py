@@ -64,7 +64,8 @@ def _mqtt_options(command: F) -> F:
         click.option(
             "--commands/--no-commands",
             default=None,
-            help="Let MQTT restart cameras and acknowledge alarms [default: no].",
+            help="Let MQTT restart cameras and acknowledge alarms, or the owner behind NATS erase "
+            "people [default: no].",
         ),
         click.option(
             "--home-assistant/--no-home-assistant",
@@ -184,11 +185,16 @@ def add(
     }
     if file is not None or centre or code_stdin:
         said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
-        if any(said) or of_kind or (file is not None and (centre or code_stdin)):
+        if (
+            any(said)
+            or of_kind.keys() - {"commands"}
+            or (file is not None and (centre or code_stdin))
+        ):
             raise click.UsageError(
                 "--file or --centre says where the target is: leave out what it says"
             )
         body |= _of_centre(centre, code_stdin) if file is None else _of_file(data_dir, file)
+        body |= of_kind
     elif kind is None or not url:
         raise click.UsageError("KIND and --url are expected, or --file, or --centre")
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import run as command
+from hub.central.folder import make_folder
 from hub.central.pictures import PictureFolder
 from tests.central.messages import LOG, alarm, log_is, picture, record
 from tests.support.postgres import rows
@@ -63,6 +64,17 @@ def test_a_number_is_erased_of_all_sites_and_logs(
     again.store([record(1, log="0c" * 16)])
     again.close()
     assert left(address) == [("site-1", 2), ("site-2", 2)]
+
+
+def test_hubs_are_asked_by_number_and_in_the_name_of_a_certificate(
+    address: str, tmp_path: Path, database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_folder(tmp_path, "nats://127.0.0.1:9", with_passwords=False)
+    assert erase(tmp_path, address, "--name", "王芳", "--confirm", "王芳", "--ask") == 2
+    words = ["--number", "1234567890", "--confirm", "1234567890", "--ask"]
+    assert erase(tmp_path, address, *words) == 1
+    assert "tls://" in capfd.readouterr().err
+    assert len(left(address)) > 2
 
 
 def test_a_site_can_be_chosen_where_a_number_is_of_somebody_else(

@@ -75,6 +75,10 @@ def test_a_target_is_added_from_the_file_of_the_centre(sitehub: Sitehub, tmp_pat
     assert sitehub("target", "add", "--file", str(file)).status == 0
     names = [one["name"] for one in json.loads(sitehub("target", "list", "--json").out)]
     assert names == ["Centre", "Centre 2"]
+    assert sitehub("target", "set", "1", "--commands").status == 0
+    assert sitehub("target", "add", "--file", str(file), "--commands").status == 0
+    allowed = [one["commands"] for one in json.loads(sitehub("target", "list", "--json").out)]
+    assert allowed == [True, False, True]
 
 
 FILE = {

@@ -25,4 +25,6 @@ def actor_text(who: str) -> str:
         return gettext("API key %(name)s") % {"name": key.name if key else name}
     if kind == "target":
         return gettext("Target %(name)s") % {"name": name}
+    if kind == "centre":
+        return gettext("Owner of many sites (request %(name)s)") % {"name": name}
     return name or who

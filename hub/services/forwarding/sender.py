@@ -19,7 +19,7 @@ from hub.store.targets.target import Cursor, Gap
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
-    from hub.services.forwarding.site_state import SiteState
+    from hub.services.forwarding.site_state import Asked, SiteState
 
 
 class RecordItem(Struct, frozen=True):
@@ -126,7 +126,11 @@ class NeedsPerson(Undelivered):
 
 @runtime_checkable
 class StateTeller(Protocol):
-    """A sender to those who are told how the hub is."""
+    """A sender to those who are told how the hub is, and may ask it to erase people."""
+
+    async def asked(self) -> Sequence[Asked]:
+        """Return whom to erase, as far as that is allowed here and there is a connection."""
+        ...
 
     async def tell(self, state: SiteState) -> None:
         """Tell how the hub is, or once there is a connection. Whether it arrives is not told."""

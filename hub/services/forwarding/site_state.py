@@ -15,6 +15,8 @@ STATES = f"KV_{BUCKET}"
 #: Of one hub's state, which servers hold to.
 MAX_STATE_BYTES = 4096
 MAX_PROBLEMS = 40
+#: What a hub is asked to erase at most, before it has answered.
+MAX_ASKED = 20
 
 #: Of the stream that is the bucket, where it differs from one of records.
 BUCKET_CONFIG: dict[str, object] = {
@@ -26,7 +28,28 @@ BUCKET_CONFIG: dict[str, object] = {
 
 Word = Annotated[str, Meta(max_length=80)]
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
+LogId = Annotated[str, Meta(max_length=64)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Asked(Struct, frozen=True):
+    """A person to erase. `logs`: those of the hub that the number is of."""
+
+    id: Code
+    number: Annotated[str, Meta(min_length=1, max_length=1000)]
+    logs: Annotated[tuple[LogId, ...], Meta(max_length=50)]
+    at: datetime
+
+
+class Answered(Struct, frozen=True):
+    """What became of what the owner has asked. `outcome`: begun, erased, kept, refused or
+    waiting.
+
+    `kept`: erased, but for records that are held. `waiting`: nothing can be stored there now.
+    """
+
+    id: Code
+    outcome: Code
 
 
 class SiteState(Struct, frozen=True, kw_only=True):
@@ -37,7 +60,8 @@ class SiteState(Struct, frozen=True, kw_only=True):
     offline ones that try; `cameras_waiting`: unknown ones that wait to be let in. `days_left`:
     until its disk is full, if that comes before anything else. `people_waiting`: changes of people
     that cameras do not have yet. `certificate_ends`: of its pages; `identity_ends`: of what it
-    shows to these servers.
+    shows to these servers. `erases`: whether the owner may have people erased there; `asked`: what
+    became of that.
     """
 
     at: datetime
@@ -63,6 +87,8 @@ class SiteState(Struct, frozen=True, kw_only=True):
     last_backup: datetime | None = None
     certificate_ends: datetime | None = None
     identity_ends: datetime | None = None
+    erases: bool = False
+    asked: Annotated[tuple[Answered, ...], Meta(max_length=MAX_ASKED)] = ()
 
 
 def state_subject(hub: str) -> str:

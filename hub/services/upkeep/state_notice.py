@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec.structs import replace
 
 from hub.log import limited
 
@@ -30,11 +31,13 @@ async def tell_state(
         wait = _EVERY_SECONDS
         if tellers := services.forwarding.targets.state_tellers():
             # Imported here because most hubs have no such target.
+            from hub.services.upkeep.asked_erasures import obey
             from hub.services.upkeep.site_state import read_site_state
 
             try:
                 state = await read_site_state(services)
                 for teller in tellers:
-                    await teller.tell(state)
+                    answered = await obey(services, await teller.asked())
+                    await teller.tell(replace(state, asked=answered))
             except Exception as error:  # the hub works all the same
                 limited(log, logging.WARNING, "state", "how the hub is cannot be told: %r", error)

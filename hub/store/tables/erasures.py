@@ -141,6 +141,7 @@ _rows = TableRows(
     },
 )
 _ONE = f"{_rows.select} WHERE id = ?"
+_BEGUN_BY = f"{_rows.select} WHERE created_by = ? ORDER BY id DESC LIMIT 1"
 _LIST = f"{_rows.select} WHERE id < ? ORDER BY id DESC"
 _UNFINISHED = f"SELECT {_rows.names}, subject FROM erasure WHERE finished_at IS NULL ORDER BY id"
 
@@ -176,6 +177,11 @@ class ErasureTable(Table[None]):
     async def get(self, id: int) -> Erasure | None:
         """Return an erasure, None if there is none."""
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
+        return None if row is None else _rows.read(row, self._damaged)
+
+    async def begun_by(self, who: str) -> Erasure | None:
+        """Return the erasure that somebody has begun, None if there is none."""
+        row = await self._readers.read(lambda c: c.execute(_BEGUN_BY, (who,)).fetchone())
         return None if row is None else _rows.read(row, self._damaged)
 
     async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Erasure, ...]:

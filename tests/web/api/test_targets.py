@@ -203,6 +203,9 @@ async def test_a_target_of_nats_has_a_user_and_a_stream_but_no_secret(
         "PATCH", f"targets/{added['id']}", {"user": "site-2", "password": "another one"}
     )
     assert changed["user"] == "site-2"
+    assert (shown["commands"], shown["home_assistant"]) == (False, None)
+    changed = await client.send("PATCH", f"targets/{added['id']}", {"commands": True})
+    assert changed["commands"] is True
     keys = forwarding.hub.store.targets.secrets(added["id"])
     assert keys is not None
     assert keys.password == "another one"

@@ -52,7 +52,7 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     partition: Annotated[int | None, Meta(description="NATS: the stream; else null")]
     user: str
     home_assistant: Annotated[bool | None, Meta(description="MQTT; else null")]
-    commands: Annotated[bool | None, Meta(description="MQTT; else null")]
+    commands: Annotated[bool | None, Meta(description="MQTT, NATS; else null")]
     mail: Annotated[MailOptions | None, Meta(description="mail; else null")]
     about: Annotated[str, Meta(description="what the other side is, as far as it said so")]
     kinds: list[RecordKind]
@@ -128,7 +128,7 @@ def target_answer(view: TargetView) -> TargetAnswer:
         partition=options.partition if target.kind == "nats" else None,
         user=options.user,
         home_assistant=options.home_assistant if target.kind == "mqtt" else None,
-        commands=options.commands if target.kind == "mqtt" else None,
+        commands=options.commands if target.kind in ("mqtt", "nats") else None,
         mail=options.mail,
         about=str(view.about or ""),
         kinds=list(chosen.kinds),

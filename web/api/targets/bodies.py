@@ -55,7 +55,7 @@ _Commands = Annotated[
     bool,
     Meta(
         description="MQTT: whether whoever may publish there may restart cameras and acknowledge "
-        "alarms; by default not"
+        "alarms; NATS: whether the owner of the sites may have people erased here; by default not"
     ),
 ]
 

@@ -32,7 +32,7 @@ async def add() -> Response:
             selection=values.selection,
             hub=values.hub,
             identity=values.identity,
-            mqtt=values.mqtt,
+            mqtt=values.of_kind("mqtt"),
             by=auth.actor(),
         )
     except BadParameter as error:

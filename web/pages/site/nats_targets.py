@@ -39,6 +39,7 @@ async def add() -> Response:
             begin="beginning" if values.begin == "beginning" else "now",
             identity=values.identity,
             partition=_partition(values.partition),
+            mqtt=values.of_kind("nats"),
             by=auth.actor(),
         )
     except BadParameter as error:

@@ -147,9 +147,13 @@ class Values(Struct, frozen=True, kw_only=True):
     def identity(self) -> Identity:
         return Identity(self.user, self.password, self.cert, self.key)
 
-    @property
-    def mqtt(self) -> MqttOptions:
-        return MqttOptions(home_assistant=self.home_assistant, commands=self.commands)
+    def of_kind(self, kind: TargetKind) -> MqttOptions | None:
+        """Return what targets of this kind alone have."""
+        if kind == "nats":
+            return MqttOptions(commands=self.commands)
+        if kind == "mqtt":
+            return MqttOptions(home_assistant=self.home_assistant, commands=self.commands)
+        return None
 
     @property
     def mail(self) -> MailOptions:

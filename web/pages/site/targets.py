@@ -184,7 +184,7 @@ async def change(id: int) -> Response:
             url=values.url,
             ca=values.ca,
             identity=new_identity(values, view),
-            mqtt=values.mqtt if view.target.kind == "mqtt" else None,
+            mqtt=values.of_kind(view.target.kind),
             mail=values.mail if view.target.kind == "mail" else None,
             **asdict(values.selection),
         )

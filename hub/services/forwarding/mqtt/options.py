@@ -18,8 +18,8 @@ _MAX_URL = 500
 class MqttOptions(Struct, frozen=True, kw_only=True):
     """`home_assistant`: whether it is told which cameras there are; on unless it is False.
 
-    `commands`: whether the broker may restart cameras and acknowledge alarms; off unless it is
-    True. None leaves it.
+    `commands`: whether the broker may restart cameras and acknowledge alarms, or the owner behind
+    a target of NATS erase people; off unless it is True. None leaves it.
     """
 
     home_assistant: bool | None = None
@@ -30,7 +30,8 @@ def check_mqtt(kind: TargetKind, options: MqttOptions | None) -> MqttOptions:
     """Return what a target of this kind may have. Raises BadParameter."""
     options = options or MqttOptions()
     for name in MqttOptions.__struct_fields__:
-        if kind != "mqtt" and getattr(options, name) is not None:
+        has_it = kind == "mqtt" or (kind == "nats" and name == "commands")
+        if not has_it and getattr(options, name) is not None:
             raise BadParameter("only MQTT has this", field=name)
     return options
 

@@ -132,6 +132,9 @@ class MqttSender:
         await self._end()
         return reason
 
+    async def asked(self) -> tuple[()]:
+        return ()
+
     async def tell(self, state: SiteState) -> None:
         self._state = msgspec.json.encode(state)
         if self._session is not None:

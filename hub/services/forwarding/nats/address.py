@@ -11,6 +11,8 @@ from hub.errors import BadParameter
 PARTITIONS = 16
 #: What a hub may be called, and so a token of subjects.
 HUB_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+#: The user of the centre. No hub may be called so.
+CENTRAL_USER = "sitehub-central"
 _DEFAULT_PORT = 4222
 _MAX_URL = 1_000
 _MAX_SERVERS = 9

@@ -130,8 +130,10 @@ class NatsConnection:
         self._loop = loop
         self._client = _Client(wants_tls=wants_tls)
         self._reason: Reason | None = None
-        #: The subject of what was told, and whether that is permitted as far as is known.
-        self._told, self._may_tell = "", True
+        #: Subjects that may not be permitted, as with accounts of an earlier version, and those of
+        #: them that were found not to be.
+        self._optional: set[str] = set()
+        self._forbidden: set[str] = set()
         #: Done when nothing more can come.
         self._broken: asyncio.Future[None] = loop.create_future()
         self._end = trio.Event()
@@ -154,8 +156,14 @@ class NatsConnection:
         await self._end.wait()
         return self._reason or Reason("the connection broke")
 
-    async def request(self, subject: str, payload: bytes = b"") -> NatsReply:
-        """Ask a server something."""
+    async def request(
+        self, subject: str, payload: bytes = b"", *, is_optional: bool = False
+    ) -> NatsReply:
+        """Ask a server something. `is_optional`: what is not permitted breaks no connection."""
+        if subject in self._forbidden:
+            raise TryLater("it did not answer in time")
+        if is_optional:
+            self._optional.add(subject)
         return await self._run(self._request, Message(subject, {}, payload), _ANSWER_SECONDS)
 
     async def publish(self, message: Message) -> Ack:
@@ -168,8 +176,8 @@ class NatsConnection:
 
     async def tell(self, message: Message) -> None:
         """Publish something that nobody acknowledges, unless it was found not to be permitted."""
-        if self._may_tell:
-            self._told = message.subject
+        if message.subject not in self._forbidden:
+            self._optional.add(message.subject)
             await self._run(self._publish, message, _ANSWER_SECONDS)
 
     async def aclose(self) -> None:
@@ -250,9 +258,10 @@ class NatsConnection:
 
     async def _note(self, error: Exception) -> None:
         """Note what the client tells of."""
-        if self._told and f'publish to "{self._told}"'.casefold() in str(error).casefold():
+        said = str(error).casefold()
+        if forbidden := {one for one in self._optional if f'publish to "{one}"'.casefold() in said}:
             # Of servers with the accounts of an earlier version: all else goes on.
-            self._may_tell = False
+            self._forbidden |= forbidden
             return
         self._reason = _reason_of(error)
         # Also what was not permitted: it gets no answer.

@@ -27,6 +27,7 @@ from hub.wire.uploads.records import render
 
 if TYPE_CHECKING:
     from hub.services.forwarding.site_state import SiteState
+    from hub.store.targets.target import TargetOptions
 
 SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
 PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
@@ -100,12 +101,17 @@ class Messages:
             self._announcement = self._message("log", msgspec.json.encode(fields))
         return self._announcement
 
-    def state(self, state: SiteState, partition: int, cert: str) -> Message:
-        """Return what says how the hub is. `cert`: what it shows to the servers, as PEM."""
+    def state(self, state: SiteState, options: TargetOptions) -> Message:
+        """Return what says how the hub is."""
         from hub.services.forwarding.nats.identity import end_of
         from hub.services.forwarding.site_state import state_subject
 
-        state = replace(state, partition=partition, identity_ends=end_of(cert))
+        state = replace(
+            state,
+            partition=options.partition,
+            identity_ends=end_of(options.cert),
+            erases=options.commands,
+        )
         return Message(state_subject(self._hub), {}, msgspec.json.encode(state))
 
     async def _record(self, item: RecordItem) -> list[Message]:

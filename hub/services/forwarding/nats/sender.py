@@ -46,7 +46,7 @@ from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 if TYPE_CHECKING:
     from hub.services.forwarding.nats.connection import ApiError, NatsConnection
     from hub.services.forwarding.nats.stream import LastMessage, NatsStream
-    from hub.services.forwarding.site_state import SiteState
+    from hub.services.forwarding.site_state import Asked, SiteState
 
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
 #: What a slow line brings through before the acknowledgement is given up.
@@ -171,8 +171,21 @@ class NatsSender:
 
     async def tell(self, state: SiteState) -> None:
         """Tell how the hub is, or once there is a connection. Whether it arrives is not told."""
-        self._state = self._messages.state(state, self._options.partition, self._options.cert)
+        self._state = self._messages.state(state, self._options)
         await self._tell_state()
+
+    async def asked(self) -> Sequence[Asked]:
+        from hub.services.forwarding.nats.asked import ASKED, asked_subject, read_asked
+        from hub.services.forwarding.nats.stream import last_of_any
+
+        options = self._options
+        if self._connection is None or not options.commands or not options.ca:
+            return ()
+        with suppress(TryLater):
+            subject = asked_subject(options.hub)
+            last = await last_of_any(self._connection, ASKED, subject, is_optional=True)
+            return () if last is None else read_asked(last.payload, options.hub, options.ca)
+        return ()
 
     async def _tell_state(self) -> None:
         if self._connection is not None and self._state is not None:

@@ -120,7 +120,18 @@ async def last_message(
     """Return the last message of a subject, None if there is none. Raises TryLater."""
     if not stream.config.allow_direct:
         return await _last_of_leader(connection, name, subject)
-    reply = await connection.request(f"$JS.API.DIRECT.GET.{name}.{subject}")
+    return await last_of_any(connection, name, subject)
+
+
+async def last_of_any(
+    connection: NatsConnection, name: str, subject: str, *, is_optional: bool = False
+) -> LastMessage | None:
+    """Return the last message of a subject, as any server that has the stream knows it.
+
+    `is_optional`: it may not be permitted. Raises TryLater.
+    """
+    asked = f"$JS.API.DIRECT.GET.{name}.{subject}"
+    reply = await connection.request(asked, is_optional=is_optional)
     if reply.status == "404":
         return None
     if reply.status:

@@ -329,6 +329,22 @@ async def test_a_target_of_nats_is_added_with_the_file_of_the_centre(
     assert "a secret" not in admin.text
 
 
+async def test_an_administrator_allows_the_owner_to_erase_and_forbids_it_again(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(NATS)
+    await admin.send(NATS, **BY_HAND, own_password=PASSWORD)
+    targets = hub.services.forwarding.targets
+    assert not targets.get(1).target.options.commands
+    kept = {"name": "Centre", "url": BY_HAND["url"], "user": "a", "own_password": PASSWORD}
+    for allowed in (True, False):
+        await admin.send(f"{TARGETS}/1", **kept, **({"commands": "1"} if allowed else {}))
+        assert targets.get(1).target.options.commands is allowed
+        await admin.get(f"{TARGETS}/1")
+        is_ticked = re.search(r'name="commands"[^>]* checked', admin.text)
+        assert bool(is_ticked) is allowed
+
+
 BY_HAND = {"url": "nats://127.0.0.1:9", "hub": "site-2", "user": "a", "password": "a secret"}
 
 
