@@ -147,13 +147,14 @@ class Subscription(Generic[T]):
         self.lagged = not self._instead
         self._wakeup.set()
 
-    def _enqueue(self, items: Sequence[T]) -> None:
+    def _enqueue(self, items: Sequence[T], weight: int) -> None:
         if self._wants is not None:
             items = list(filter(self._wants, items))
+            weight = sum(map(self._weight, items))
         if self.lagged or not items:
             return
         self._items.extend(items)
-        self._queued_bytes += sum(map(self._weight, items))
+        self._queued_bytes += weight
         is_full = len(self._items) > self._size
         if is_full and self._join is not None:
             self._items, self._is_joined = self._join(self._items), True
@@ -191,8 +192,9 @@ class Feed(Generic[T]):
         if not items:
             return
         self.published += len(items)
+        weight = sum(map(self._weight, items))
         for subscription in self._subscriptions:
-            subscription._enqueue(items)
+            subscription._enqueue(items, weight)
 
     def restart(self) -> None:
         """Drop what is queued for the subscriptions, and let them read it from the source.

@@ -78,6 +78,19 @@ async def test_a_reader_that_holds_too_many_bytes_is_lagged_too() -> None:
         assert await subscription.next() == []
 
 
+def test_an_item_is_weighed_once_for_all_readers() -> None:
+    weighed: list[int] = []
+
+    def weigh(item: int) -> int:
+        weighed.append(item)
+        return item
+
+    feed = Feed(weigh)
+    with feed.subscribe(), feed.subscribe(), feed.subscribe():
+        feed.publish([1, 2])
+    assert weighed == [1, 2]
+
+
 async def test_a_lagged_reader_that_waits_is_woken(nursery: trio.Nursery) -> None:
     feed: Feed[int] = Feed()
     woken = trio.Event()
