@@ -89,6 +89,24 @@ def test_new_cards_have_nothing_to_press_for_a_guard_either(
     assert browser.find_all("#wall button, #wall a[href]") == []
 
 
+def test_names_are_read_below_an_alarm_on_a_low_screen(
+    staffed_hub: HubProcess, camera: Camera, browser: Browser
+) -> None:
+    gate = Gate(staffed_hub, camera)
+    gate.captures(category=2)
+    screen = {"width": 1366, "height": 640, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.sign_in(staffed_hub, "vic")
+    browser.open(f"{staffed_hub.url}/wall")
+    browser.find(".wall-alarm-critical")
+    card, name, time = (
+        browser.find(f"#wall .card{one}").rect for one in ("", " h3", " .card-time")
+    )
+    assert name["height"] > 18
+    assert name["y"] + name["height"] <= time["y"]
+    assert time["y"] + time["height"] <= card["y"] + card["height"]
+
+
 def test_what_was_erased_while_the_hub_was_away_leaves_the_screen(
     staffed_hub: HubProcess, camera: Camera, browser: Browser
 ) -> None:
