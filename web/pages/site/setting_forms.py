@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import shlex
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
@@ -54,9 +56,19 @@ async def _folder_fault(folder: Value) -> str:
     try:
         await auth.services().upkeep.backups.try_folder(str(folder))
     except BackupFault as error:
-        return gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
+        fault = gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
             "reason": reason_text(error.said)
         }
+        if os.name == "nt" or not isinstance(error.__cause__, PermissionError):
+            return fault
+        try:
+            account = getpass.getuser()
+        except (KeyError, OSError):
+            # A container's user may have no name.
+            return fault
+        command = f"sudo install -d -m 700 -o {account} {shlex.quote(str(folder))}"
+        hint = gettext("A folder that this hub can write to is made by: %(command)s")
+        return f"{fault} {hint % {'command': command}}"
     return ""
 
 

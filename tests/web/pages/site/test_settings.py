@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import os
 import re
@@ -235,6 +236,23 @@ async def test_a_folder_that_cannot_take_backups_is_refused(
     assert f"This folder does not exist or cannot be written to: {reason}" in admin.text
     assert hub.services.config.backup.folder == "backups"
     assert names_in(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is for Linux")
+async def test_a_folder_without_permission_is_refused_with_the_command_that_gives_it(
+    file: Path, admin: Photographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(data_dir: Path, name: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("hub.services.backups.backups.try_out", refuse)
+    monkeypatch.setenv("LOGNAME", "sitehub")
+    folder = "/mnt/second disk"
+    await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
+    await admin.send(
+        f"{SETTINGS_PAGE}/change", name="backup.folder", value=folder, own_password=PASSWORD
+    )
+    assert f"sudo install -d -m 700 -o sitehub '{folder}'" in html.unescape(admin.text)
 
 
 async def test_passwords_for_a_setting_cannot_be_guessed(
