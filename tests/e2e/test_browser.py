@@ -596,7 +596,7 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     browser.click('.camera-parts a[href^="/search/photo"]')
     browser.fill("threshold", "0")
     browser.find('[name="photo"]').send_keys(str(photo))
-    browser.click(".person-form .actions:last-child .button-main")
+    browser.click(".person-form > .actions .button-main")
     script = script.replace(".history", ".wall")
     browser.wait_until(
         lambda: bool(browser.driver.execute_script(script)), "no picture of a capture"
