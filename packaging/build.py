@@ -22,12 +22,16 @@ in the tree.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +50,8 @@ def main() -> None:
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
         sys.exit(f"Python 3.11 to 3.13 is needed; this is {sys.version.split()[0]}")
     options = read_options()
+    if missing := list(what_is_missing()):
+        sys.exit(f"first install what this needs; on Debian: sudo apt install {' '.join(missing)}")
     make_environment()
     place_key(options)
     freeze()
@@ -63,6 +69,21 @@ def read_options() -> argparse.Namespace:
     keys.add_argument("--sign-key", type=Path, metavar="KEY", help="a private key (Ed25519, PEM)")
     keys.add_argument("--update-key", type=Path, metavar="KEY", help="a public key (Ed25519, PEM)")
     return parser.parse_args()
+
+
+def what_is_missing() -> Iterator[str]:
+    """Name the packages of Debian that the build needs and this machine lacks."""
+    if importlib.util.find_spec("ensurepip") is None:
+        yield "python3-venv"
+    if sys.platform == "linux":
+        if shutil.which("objdump") is None:
+            yield "binutils"
+        # The executable contains this library, which Debian's python3 does not use.
+        library = str(sysconfig.get_config_var("INSTSONAME"))
+        try:
+            ctypes.CDLL(library if ".so" in library else None)
+        except OSError:
+            yield library.partition(".so")[0]
 
 
 def place_key(options: argparse.Namespace) -> None:

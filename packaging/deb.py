@@ -123,8 +123,11 @@ def _source_date() -> str:
     """Return the time of the last commit: the same source gives the same package."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return given
-    log = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    return subprocess.run(log, capture_output=True, check=True, text=True).stdout.strip()
+    if shutil.which("git") and (ROOT / ".git").exists():
+        log = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+        return subprocess.run(log, capture_output=True, check=True, text=True).stdout.strip()
+    # The source came as an archive, whose files have that time.
+    return str(int((ROOT / "pyproject.toml").stat().st_mtime))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,35 @@ async def test_each_link_of_the_help_leads_to_a_page_or_row_of_the_help(
     for path, anchor in re.findall(r'href="([^"#]*)#?([^"]*)"', text):
         assert path in ("", *PAGES)
         assert not anchor or f'id="{anchor}"' in await article(path or name)
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "anchors"),
+    [
+        ("en", "A camera is RED", {"offline", "is-refused"}),
+        ("en", "no sound", {"sound"}),
+        ("en", "forgot password", {"password"}),
+        ("en", "what do the police need", {"keep"}),
+        ("zh", "摄像机红了怎么办", {"offline", "is-refused"}),
+        ("zh", "停电", {"power-cut"}),
+        ("zh", "没有声音", {"sound"}),
+    ],
+)
+async def test_a_question_in_ones_own_words_finds_the_row_that_answers_it(
+    guard: Visitor, language: str, question: str, anchors: set[str]
+) -> None:
+    await guard.get(f"/help/guard?q={quote(question)}", Accept_Language=language)
+    found = re.findall(r'<h2><a href="/help/\w+#help-([^"]+)"', guard.text)
+    assert anchors <= set(found[:3])
+    assert "<script" not in guard.text.partition("<article")[2].partition("</article>")[0]
+
+
+async def test_a_question_that_nothing_answers_is_said_and_kept_in_its_field(
+    guard: Visitor,
+) -> None:
+    await guard.get("/help/guard?q=" + quote("<b>xyzzy"))
+    assert "Nothing found." in guard.text
+    assert 'value="&lt;b&gt;xyzzy"' in guard.text
 
 
 async def test_the_menu_leads_to_the_help_and_an_unknown_page_of_it_is_not_found(
