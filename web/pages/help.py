@@ -67,12 +67,14 @@ async def show(name: str) -> Response:
         abort(404)
     question = request.args.get("q", "").strip()[:_MAX_QUESTION]
     folder = "zh" if language.current().tag.startswith("zh") else ""
+    text, found = Markup(), list[Found]()
     if question:
         found = await trio.to_thread.run_sync(_search, folder, question)
-        shown = {"found": found}
     else:
-        shown = {"text": await trio.to_thread.run_sync(_render, _read(folder, name))}
-    return await page("help.html", name=name, pages=PAGES, question=question, **shown)
+        text = await trio.to_thread.run_sync(lambda: _render(_read(folder, name)))
+    return await page(
+        "help.html", text=text, found=found, question=question, name=name, pages=PAGES
+    )
 
 
 def _read(folder: str, name: str) -> str:
