@@ -58,8 +58,9 @@ def test_the_image_and_its_compose_file_say_the_same(container: ModuleType) -> N
     assert "- data:/data\n" in COMPOSE
     for promised in ("read_only: true", "cap_drop: [ALL]", '["no-new-privileges:true"]'):
         assert promised in COMPOSE
-    [check] = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", IMAGE, re.MULTILINE)
-    assert f'test: ["CMD", {check[1:]}\n' in COMPOSE
+    # podman-compose would give a check of its own to a shell, which the image lacks.
+    assert "\nHEALTHCHECK " in IMAGE
+    assert "healthcheck" not in COMPOSE
 
 
 def test_a_hub_runs_in_it_as_a_user_that_can_write_to_the_volume_alone(
