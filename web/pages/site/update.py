@@ -49,9 +49,12 @@ _REFUSALS = {
     "not-newer": N_("Version %(theirs)s is not newer than the installed version %(ours)s."),
     "size": N_("The file is too large. At most %(most)s MB are allowed."),
     "room": N_("Not enough disk space: %(needed)s MB needed, %(free)s MB free."),
-    "does-not-work": N_("The new version does not work on this computer: %(why)s"),
+    "does-not-work": N_(
+        "The new version does not work on this computer: %(why)s. Nothing was changed. Send this "
+        "sentence to whoever gave you the file."
+    ),
     "cannot-write": N_("The file cannot be saved: %(why)s"),
-    "in-progress": N_("Another update is in progress."),
+    "in-progress": N_("Another update is in progress. Wait until it has ended."),
     "no-key": N_(
         "This hub cannot be updated from the browser. On its computer, run: sitehub update FILE"
     ),

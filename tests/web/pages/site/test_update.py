@@ -99,7 +99,7 @@ async def test_a_file_can_be_discarded(admin: Operator, site: PageSite, tmp_path
         ("short", "The file is damaged or incomplete."),
         ("old", "Version 0.1.0 is not newer than the installed version 0.1.0."),
         ("other", "The file is for a different type of computer (windows-x86_64)."),
-        ("broken", "The new version does not work on this computer: the settings are bad"),
+        ("broken", "does not work on this computer: the settings are bad. Nothing was changed."),
         ("none", "The file was not received completely."),
     ],
 )
