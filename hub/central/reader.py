@@ -47,6 +47,8 @@ _PAUSE_SECONDS = 1.0
 #: Only what a stream holds is acknowledged: all else is what the server says of a request.
 _ACK = "$JS.ACK."
 _PULL_SECONDS = 20
+#: At the end of a request: how many of its messages were not sent.
+_UNSENT = "Nats-Pending-Messages"
 #: The server says so often that it is there while it has nothing.
 _HEARTBEAT_SECONDS = 5
 _SILENT_SECONDS = 3 * _HEARTBEAT_SECONDS
@@ -130,7 +132,7 @@ class Reader(NatsConnection):
 
         Raises TryLater, StreamGone.
         """
-        pull = _Pull(stream, put)
+        pull = Pull(stream, put)
         # Of its own: centres have one name, and would get what another one has asked for.
         inbox = f"_INBOX.{_INBOX_NAME}.{secrets.token_hex(8)}"
         await self._run(self._subscribe, (inbox, pull), 10)
@@ -253,7 +255,7 @@ class Reader(NatsConnection):
         """Tell the streams that messages are stored. Raises TryLater."""
         await self._run(self._acknowledge, messages, 30)
 
-    async def _until_over(self, pull: _Pull) -> None:
+    async def _until_over(self, pull: Pull) -> None:
         """Return when a pull has ended. Raises TryLater if the server says nothing any more."""
         while not pull.is_over:
             with trio.move_on_after(_SILENT_SECONDS) as scope:
@@ -320,18 +322,23 @@ def _tls_of(servers: Servers) -> ssl.SSLContext | None:
     return context
 
 
-class _Pull:
+class Pull:
     """What comes of the requests for a stream's next messages, of which one runs at a time."""
 
     def __init__(self, stream: str, put: Take) -> None:
-        self.is_over = True
         self.is_gone = False
-        #: Why the server has ended it before anything came; "" if it was for the time.
+        #: Why the server has ended it without sending anything; "" if it was for the time.
         self.refusal = ""
         self._stream = stream
         self._put = put
-        self._left = 0
+        #: How many of those that were asked for have not come, and how many will not.
+        self._left = self._unsent = 0
         self._sign = trio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all has come that the server has sent."""
+        return self._left <= self._unsent
 
     @property
     def is_too_large(self) -> bool:
@@ -339,8 +346,8 @@ class _Pull:
         return "MaxBytes" in self.refusal
 
     def begin(self) -> None:
-        self.is_over, self.refusal = False, ""
-        self._left = _PULL_MESSAGES
+        self.refusal = ""
+        self._left, self._unsent = _PULL_MESSAGES, 0
 
     async def wait_sign(self) -> None:
         """Return when anything has come."""
@@ -355,12 +362,16 @@ class _Pull:
                 read_message(self._stream, message.subject, headers, message.data, message.reply)
             )
             self._left -= 1
-            self.is_over = self._left <= 0
         # 100: it is still there. All else ends the request: no more time, or no more bytes.
         elif (status := headers.get(STATUS, "")) != "100":
             said = headers.get(DESCRIPTION, "")
-            self.is_over = True
             self.is_gone = status == "503" or "Deleted" in said
-            if status != "408" and self._left == _PULL_MESSAGES:
+            # With replicas a message waits until the others have it, and comes after its end.
+            self._unsent = _number(headers.get(_UNSENT, "")) or self._left
+            if status != "408" and self._unsent >= _PULL_MESSAGES:
                 self.refusal = visible(f"{status} {said}")
         self._sign.set()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
