@@ -30,7 +30,7 @@ from web.api.records.record_list import (
 from web.app import create_app
 from web.auth import Caller
 from web.http.answers import ANSWERS, AnswerBudget
-from web.http.connection import Connection
+from web.http.connection import Connection, Serving
 
 RECORDS = "/api/hub/v1/records"
 ATTACKER, GUARD = "10.0.0.66", "10.0.0.5"
@@ -213,13 +213,11 @@ class Reader:
         self.stream, ours = lockstep_stream_pair()
         self._connection = Connection(
             create_app(hub.services),
-            trio.Event(),
+            Serving(closing=trio.Event(), deadlines=Deadlines(), answers=AnswerBudget(10**9)),
             ours,
             Peer(ATTACKER, 50_000, trio.current_time()),
             ("10.0.0.1", 8443),
-            Deadlines(),
             tls=False,
-            answers=AnswerBudget(10**9),
         )
         self._key = key["Authorization"]
         nursery.start_soon(self._connection.run)
