@@ -79,6 +79,8 @@ def make_change(form: PersonForm) -> PersonChange:
 def _given(name: str, values: Mapping[str, str]) -> Any:
     if name == "birth_year":
         return _birth_year(values)
+    if name == "category":
+        return _number(values, name) or 1
     match FORM_FIELDS[name].kind:
         case "moment":
             return read_time_ms(values[name], name)
