@@ -158,6 +158,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("central", "central init", "central prepare", "central enrol", "central remove"),
         *("central run", "central status", "central read-again", "central reissue"),
         *("central forget", "central prune", "central erase"),
+        *("central codes", "central admit", "central asked"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.
