@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 from markupsafe import Markup
@@ -142,6 +142,10 @@ class Values(Struct, frozen=True, kw_only=True):
             pictures=pictures,
             alarms=self.alarms,
         )
+
+    @property
+    def begins(self) -> Literal["now", "beginning"]:
+        return "beginning" if self.begin == "beginning" else "now"
 
     @property
     def identity(self) -> Identity:

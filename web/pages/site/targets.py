@@ -155,7 +155,7 @@ async def add() -> Response:
             name=values.name,
             ca=values.ca,
             selection=values.selection,
-            begin="beginning" if values.begin == "beginning" else "now",
+            begin=values.begins,
             by=auth.actor(),
         )
     except BadParameter as error:
