@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import pybase64
 import trio
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
 from hub.errors import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hub.services.core import Core
     from hub.upload_priority import UploadPriority
 
+MAX_START_LENGTH = 32
 #: A longer recording is not kept.
 MAX_RECORDING_BYTES = 48_000_000
 #: What is kept at the same time, and for how long.
@@ -56,7 +57,6 @@ _MAX_SECONDS = 900.0
 _REFUSALS = (NoSuchPath.code, BadParameter.code, NoSuchResource.code)
 #: The longest escape sequence in JSON.
 _ESCAPE_LENGTH = 6
-_ESCAPE = re.compile(rb"\\(?:u00([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _NO_BASE64 = re.compile(rb"\s+")
 
 
@@ -64,13 +64,13 @@ class RecordingTooLarge(BadParameter):
     """The camera sends more than MAX_RECORDING_BYTES."""
 
 
-class RecordingSubject(Struct, frozen=True):
+class RecordingSubject(Struct, frozen=True, omit_defaults=True):
     """What is read: `path` as the camera lists it. `day`, `start`: what its page calls it."""
 
-    did: str
-    path: str
+    did: str = ""
+    path: str = ""
     day: str = ""
-    start: str = ""
+    start: Annotated[str, Meta(max_length=MAX_START_LENGTH)] = ""
 
 
 class KeptRecording:
@@ -158,7 +158,7 @@ class _Decoder:
             end = escape
         text, self._held = text[:end], text[end:]
         if b"\\" in text:
-            text = _ESCAPE.sub(_unescaped, text)
+            text = _unescaped(text)
         text = _NO_BASE64.sub(b"", text)
         if not is_last and (odd := len(text) % 4):
             text, self._held = text[:-odd], text[-odd:] + self._held
@@ -322,9 +322,8 @@ def _content(result: Raw | None) -> bytes:
     return found.base64.encode()
 
 
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    code, other = escape.groups()
-    if code is not None:
-        return bytes((int(code, 16),))
-    # A line break within Base64 says nothing.
-    return b"" if other in b"nrt" else bytes(other)
+def _unescaped(text: bytes) -> bytes:
+    try:
+        return msgspec.json.decode(b'"%b"' % text, type=str).encode()
+    except msgspec.MsgspecError:
+        raise DeviceNonsense("the device's answer is not JSON") from None

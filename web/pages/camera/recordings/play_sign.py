@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hub.errors import BadParameter
-from hub.services.commands.recordings import RecordingSubject
+from hub.services.commands.recordings import MAX_START_LENGTH, RecordingSubject
 from hub.services.devices.views import DeviceView
 from web.pages.times import valid_day
-
-
-class Choice(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the play sign of a recording sends, as JSON: see RecordingSubject."""
-
-    path: str
-    day: str
-    start: Annotated[str, Meta(max_length=32)]
 
 
 def own_page(device: DeviceView) -> str:
@@ -32,17 +23,17 @@ def own_page(device: DeviceView) -> str:
 
 
 def play_value(subject: RecordingSubject) -> str:
-    """Return what the play sign of this recording sends."""
-    choice = Choice(subject.path, subject.day, subject.start[:32])
-    return msgspec.json.encode(choice).decode()
+    """Return what the play sign of this recording sends: as JSON, but for the camera."""
+    start = subject.start[:MAX_START_LENGTH]
+    return msgspec.json.encode(replace(subject, did="", start=start)).decode()
 
 
 def read_play_value(did: str, text: str) -> RecordingSubject:
     """Return which recording a play sign is about. Raises BadParameter."""
     try:
-        choice = msgspec.json.decode(text, type=Choice)
+        subject = msgspec.json.decode(text, type=RecordingSubject)
     except msgspec.MsgspecError:
         raise BadParameter("a recording of the list is expected", field="recording") from None
-    if valid_day(choice.day) is None:
+    if valid_day(subject.day) is None:
         raise BadParameter("a day is expected", field="recording")
-    return RecordingSubject(did, choice.path, choice.day, choice.start)
+    return replace(subject, did=did)
