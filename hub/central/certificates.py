@@ -21,6 +21,8 @@ _AUTHORITY_DAYS, _LEAF_DAYS = 7305, 3652
 _BACKDATED = timedelta(days=1)
 CA, CA_KEY = "ca.pem", "ca.key"
 SERVER, SERVER_KEY = "server.pem", "server.key"
+#: Whose certificate is that of servers: no hub, nor the centre, can be called so.
+_SERVERS = "sitehub servers"
 
 
 def make_authority(folder: Path) -> None:
@@ -57,7 +59,7 @@ def issue_server(folder: Path, hosts: Sequence[str]) -> None:
     if key is None:
         key = ec.generate_private_key(ec.SECP256R1())
         put_file(folder / SERVER_KEY, _key_pem(key), SECRET)
-    cert = sign(folder, hosts[0], key.public_key(), hosts)
+    cert = sign(folder, _SERVERS, key.public_key(), hosts)
     put_file(folder / SERVER, cert.encode("ascii"))
 
 

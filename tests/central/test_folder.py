@@ -227,3 +227,11 @@ def test_a_folder_that_lacks_only_the_accounts_gets_them(
     with pytest.raises(StartFault, match="in use already"):
         make_folder(tmp_path, TLS, with_passwords=False)
     assert "CN=sitehub-central" in (tmp_path / "accounts.conf").read_text()
+
+
+def test_a_server_is_nobody_whom_the_servers_admit(tmp_path: Path) -> None:
+    """Its key is on computers that are not the owner's own."""
+    make_folder(tmp_path, "tls://sitehub-central:4222", with_passwords=False)
+    server = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    accounts = (tmp_path / "accounts.conf").read_text()
+    assert f'user: "{server.subject.rfc4514_string()}"' not in accounts
