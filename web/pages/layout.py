@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from web.pages.navigation import navigation
 from web.pages.shown.alarm_state import AlarmState, alarm_state
 from web.pages.shown.relays import switched_sentence
 
+CSV = "text/csv; charset=utf-8"
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
 THEMES = ("auto", "light", "dark")
@@ -133,6 +135,18 @@ async def page(template: str, *, status: int = 200, **values: object) -> Respons
 def _done(hub: Services) -> str:
     done = request.args.get("done")
     return done_sentence(done) or switched_sentence(hub, done, request.args.get("of"))
+
+
+def saved_file(name: str, body: Any, content_type: str = CSV) -> Response:
+    """Answer with a file that the browser saves; one that is made while it is sent takes its time.
+
+    `body`: as Response takes it.
+    """
+    response = Response(body, content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if not isinstance(body, (str, bytes)):
+        response.timeout = None
+    return response
 
 
 def make_url(path: str, **values: str) -> str:

@@ -15,7 +15,15 @@ from web import auth, language
 from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
-from web.pages.layout import done_url, local_path, make_url, page, redirect_to, wants_part
+from web.pages.layout import (
+    done_url,
+    local_path,
+    make_url,
+    page,
+    redirect_to,
+    saved_file,
+    wants_part,
+)
 from web.pages.shown import alarm_labels as labels
 from web.pages.shown.alarm_answers import answer_texts
 from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card, make_alarm_cards, photo_url
@@ -168,14 +176,8 @@ async def export() -> Response:
         return card.title or card.kind_text, card.place
 
     await hub.core.audit.require(auth.actor(), "alarm.export", "")
-    response = Response(
-        export_csv(hub.alarms.raised, form.matching, describe),
-        content_type="text/csv; charset=utf-8",
-    )
-    day = now_here().date()
-    response.headers["Content-Disposition"] = f'attachment; filename="alarms-{day}.csv"'
-    response.timeout = None
-    return response
+    name = f"alarms-{now_here().date()}.csv"
+    return saved_file(name, export_csv(hub.alarms.raised, form.matching, describe))
 
 
 def _state_links(form: AlarmForm) -> list[FilterLink]:

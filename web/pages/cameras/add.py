@@ -23,7 +23,7 @@ from web.forms.file_forms import read_file_form
 from web.forms.key_field import read_key
 from web.language import gettext
 from web.pages.labels import describe_field_error, describe_row_fault
-from web.pages.layout import page, redirect_to
+from web.pages.layout import page, redirect_to, saved_file
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 
 blueprint = Blueprint("add_cameras", __name__, url_prefix="/cameras")
@@ -32,6 +32,8 @@ blueprint = Blueprint("add_cameras", __name__, url_prefix="/cameras")
 _MAX_FORM_BYTES = MAX_CSV_BYTES + (1 << 20)
 #: Rows that a preview shows; the rest is counted.
 _MAX_SHOWN = 200
+#: By this, spreadsheets recognise UTF-8.
+_MARK = "\ufeff"
 #: Cameras that a sentence names.
 _MAX_NAMED = 10
 
@@ -116,21 +118,13 @@ async def add() -> Response:
 
 @blueprint.get("/export.csv", role="admin")
 async def export() -> Response:
-    # The byte order mark tells spreadsheets that it is UTF-8.
-    text = "\ufeff" + auth.services().cameras.devices.export_csv()
-    response = Response(text, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
-    return response
+    return saved_file("cameras.csv", f"{_MARK}{auth.services().cameras.devices.export_csv()}")
 
 
 @blueprint.get("/import/template.csv", role="admin")
 async def template() -> Response:
     chosen: Language = "zh" if language.current().code == "zh" else "en"
-    # Spreadsheets recognise UTF-8 by the byte order mark.
-    text = "\ufeff" + write_template(chosen)
-    response = Response(text, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="cameras-template.csv"'
-    return response
+    return saved_file("cameras-template.csv", f"{_MARK}{write_template(chosen)}")
 
 
 async def _add_page(

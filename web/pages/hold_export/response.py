@@ -16,6 +16,7 @@ from hub.wire.uploads.records import Record
 from web import language
 from web.http.sender import PeerLost
 from web.pages.hold_export import export
+from web.pages.layout import saved_file
 from web.picture_pieces import pieces_of
 
 
@@ -94,10 +95,8 @@ def zip_response(
 
 def file_response(parts: AsyncIterator[bytes], name: str, content_type: str) -> Response:
     """Stream a file that is made while it is sent."""
-    response = Response(_until_fault(parts), content_type=content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = saved_file(name, _until_fault(parts), content_type)
     response.headers["Cache-Control"] = "no-store"
-    response.timeout = None
     return response
 
 

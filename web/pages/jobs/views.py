@@ -13,7 +13,7 @@ from hub.store.tables.users import User
 from web import auth
 from web.pages.jobs.items import describe_subject, item_rows, job_links
 from web.pages.jobs.rows import job_row, job_url
-from web.pages.layout import make_url, page, redirect_to, wants_part
+from web.pages.layout import make_url, page, redirect_to, saved_file, wants_part
 from web.pages.people.import_texts import describe_refusal
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -82,10 +82,7 @@ async def refused(id: int) -> Response:
         async for line in lines:
             yield line
 
-    response = Response(body(), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="refused-{id}.csv"'
-    response.timeout = None
-    return response
+    return saved_file(f"refused-{id}.csv", body())
 
 
 async def _get(id: int) -> Job:

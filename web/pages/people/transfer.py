@@ -16,7 +16,7 @@ from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.forms.import_form import stage_import
 from web.language import N_, gettext
-from web.pages.layout import make_url, page, redirect_to, wants_part
+from web.pages.layout import make_url, page, redirect_to, saved_file, wants_part
 from web.pages.people.import_texts import describe_import_error, describe_refusal
 from web.pages.shown.known_people import people_named
 from web.pages.upload_errors import file_too_large
@@ -78,10 +78,7 @@ async def template() -> Response:
     """An empty table: the names of its columns."""
     names = (column_name(field, language.current().code) for field in FIELDS)
     # Spreadsheets recognise UTF-8 by the byte order mark.
-    text = "\ufeff" + ",".join(names) + "\r\n"
-    response = Response(text, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="people-template.csv"'
-    return response
+    return saved_file("people-template.csv", f"\ufeff{','.join(names)}\r\n")
 
 
 @blueprint.get("/import/<id>", role="people")

@@ -26,7 +26,7 @@ from hub.store.tables.users import User
 from web import auth, language
 from web.language import gettext
 from web.pages.faults import NotHere
-from web.pages.layout import page, redirect_to
+from web.pages.layout import page, redirect_to, saved_file
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells
 from web.pages.reports.charts import make_chart
@@ -179,10 +179,7 @@ async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
     write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, _cells(hub))
     data = await trio.to_thread.run_sync(write, limiter=_writing)
     await hub.reports.maker.note_export(form.query, form_of_file, by=auth.actor())
-    response = Response(data, content_type=_TYPES[form_of_file])
-    name = file_name(report, form_of_file)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return saved_file(file_name(report, form_of_file), data, _TYPES[form_of_file])
 
 
 @blueprint.post("/plates/gates", role="guard")

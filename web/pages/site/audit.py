@@ -13,7 +13,7 @@ from web import auth, language
 from web.language import N_, gettext, ngettext
 from web.pages.actors import actor_text
 from web.pages.labels import ROLES
-from web.pages.layout import make_url, page
+from web.pages.layout import make_url, page, saved_file
 from web.pages.reports.labels import PERIODS, REPORTS
 from web.pages.site.audit_export import export_csv
 from web.pages.site.audit_filter import GROUPS, read_form
@@ -234,13 +234,8 @@ async def export() -> Response:
 
     form = read_form()
     await hub.core.audit.require(auth.actor(), "audit.export", "")
-    response = Response(
-        export_csv(hub.core.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
-    )
-    day = now_here().date()
-    response.headers["Content-Disposition"] = f'attachment; filename="audit-{day}.csv"'
-    response.timeout = None
-    return response
+    name = f"audit-{now_here().date()}.csv"
+    return saved_file(name, export_csv(hub.core.audit, form.matching, describe))
 
 
 def _row(entry: AuditEntry) -> AuditRow:
