@@ -43,6 +43,7 @@ class PersonField(Struct, frozen=True, kw_only=True):
 
 #: Of names, and of the short texts of 1.12.
 _LENGTH = 128
+_ShortText = Annotated[str, Meta(max_length=_LENGTH)]
 _CHOOSE = "Choose one of the options."
 
 Pid = Annotated[
@@ -67,8 +68,7 @@ Name = Annotated[
     ),
 ]
 WorkNumber = Annotated[
-    str,
-    Meta(max_length=_LENGTH),
+    _ShortText,
     PersonField(
         label="Work number",
         column="工号",
@@ -76,8 +76,7 @@ WorkNumber = Annotated[
     ),
 ]
 IdCardNumber = Annotated[
-    str,
-    Meta(max_length=_LENGTH),
+    _ShortText,
     PersonField(
         label="ID card number",
         column="身份证号",
@@ -86,8 +85,7 @@ IdCardNumber = Annotated[
     ),
 ]
 IcCardNumber = Annotated[
-    str,
-    Meta(max_length=_LENGTH),
+    _ShortText,
     PersonField(
         label="IC card number",
         column="IC卡号",
@@ -132,12 +130,9 @@ BirthYear = Annotated[
         option="Instead of the age.",
     ),
 ]
-Department = Annotated[
-    str, Meta(max_length=_LENGTH), PersonField(label="Department", column="部门")
-]
+Department = Annotated[_ShortText, PersonField(label="Department", column="部门")]
 Phone = Annotated[
-    str,
-    Meta(max_length=_LENGTH),
+    _ShortText,
     PersonField(
         label="Phone",
         column="电话",
