@@ -111,6 +111,6 @@ def test_a_gate_is_opened_from_a_record_and_an_alarm_and_the_way_leads_back(
     browser.click(f".wall-camera {opens}")
     browser.click(f'{_ASKS}[value="off"]')
     browser.wait_for_text("was switched off")
-    assert _where(browser) == f"{live}&done=relay-off"
+    assert _where(browser) == f"{live}&done=relay-off&of={did}"
     assert web.relay == [Pulse(True, 5), Pulse(False, 5), Pulse(False, 5)]
     assert browser.console_errors() == []
