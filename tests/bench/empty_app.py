@@ -15,7 +15,6 @@ import trio
 
 from tests.support.certificates import server_context
 from tests.support.web import services
-from web.http.bodies import Bodies
 from web.server import serve
 
 _BODY = b'{"code":200,"msg":"OK"}'
@@ -39,8 +38,7 @@ async def main() -> None:
     shutdown = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        bodies = Bodies(parts.config.web)
-        await serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
+        await serve(lambda _parts, _bodies: app, parts, shutdown=shutdown, task_status=task_status)
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
