@@ -35,7 +35,8 @@ _HAS_TERM = """
 EXISTS (SELECT 1 FROM term WHERE term.id = record.term AND field = ? AND {matches})
 """
 _HAS_PART, _HAS_PATTERN, _IS_WHOLE = "instr(folded, ?) > 0", "folded GLOB ?", "folded = ?"
-# An empty list of pictures is "[]".
+# An empty list of pictures is "[]". SQLite uses the index record_did_bare only if its condition is
+# repeated word for word.
 _WITH_PICTURES = "(erased IS NULL AND images <> x'5b5d')"
 _WITHOUT_PICTURES = "(erased IS NOT NULL OR images = x'5b5d')"
 _ON_LISTS = "SELECT pid FROM person WHERE category IN (SELECT value FROM json_each(?)) LIMIT ?"
@@ -80,7 +81,7 @@ class Condition(Struct, frozen=True):
 
     @property
     def on_index(self) -> str:
-        return f"{self.column} {self.test}"
+        return f"{self.column} {self.test}".strip()
 
 
 class IndexUse(Struct, frozen=True):
@@ -172,6 +173,11 @@ def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
         IndexUse(f"record_{first}_{second}", (by_column[first], by_column[second]))
         for first, second in _PAIRS
         if first in by_column and second in by_column
+    ]
+    pairs += [
+        IndexUse("record_did_bare", (by_column["did"], one))
+        for one in conditions
+        if one.test == _WITHOUT_PICTURES and "did" in by_column
     ]
     in_pairs = {one.column for pair in pairs for one in pair.conditions}
     alone = [

@@ -416,6 +416,7 @@ def test_what_contradicts_itself_is_answered_without_a_search(filter: RecordFilt
         (RecordFilter(name="li"), "USING COVERING INDEX record_term "),
         (RecordFilter(dids=("9", "8")), "USING COVERING INDEX record_did "),
         (RecordFilter(has_pictures=True), "USING INTEGER PRIMARY KEY (rowid>?"),
+        (RecordFilter(did="9", has_pictures=False), "USING INDEX record_did_bare "),
         (RecordFilter(lists=(4,)), ""),
     ],
 )
