@@ -1,28 +1,27 @@
-"""Events for live pages and streams: records in order, changes, and a periodic beat."""
+"""What one live page or stream reads: records in order, changes, and a periodic beat."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from random import uniform
 
 import trio
-from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
-from hub.live.feed import Change, Subscription, Wakeup
+from hub.live.feed import KINDS, Change, Wakeup
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.records.record_log import LogReader
+from hub.services.rounds import News
 from hub.store.alarms.alarm import AlarmChange
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import Record
 
-BEAT_SECONDS = 15.0
-#: Between two News for one reader, so that what many readers cost hardly grows with what happens:
-#: at random, so that they are not all sent to in the same pass of the loop.
-PAUSE_SECONDS = (0.05, 0.15)
+#: What a reader reads from the store at a time.
+_BATCH_RECORDS, _BATCH_BYTES = 100, 64 * 1024
+#: How long a reader waits when too many others are reading from the store.
+_BUSY_SECONDS = 1.0
 #: Readers at once: each costs memory, and time for each record.
 MAX_READERS = 512
 #: Per user or key, so that a faulty program does not lock the guards out.
@@ -33,75 +32,90 @@ MAX_READERS_OF_ONE = 256
 MayRead = Callable[[], Awaitable[bool]]
 
 
-class News(Struct, frozen=True):
-    """What happened since the last News. `beat`: BEAT_SECONDS have passed."""
-
-    records: list[Record]
-    changes: list[Change]
-    beat: bool
-    alarms: list[AlarmChange] = []
-
-
 class LiveEvents:
-    """The position of one reader. A slow reader misses no record and delays no other."""
+    """The position of one reader, a task, which gets each record once, in order of `seq`.
+
+    A reader that keeps up gets the News of the rounds. One that starts in the past, or falls behind
+    them, gets records from the store until it has caught up.
+    """
 
     def __init__(
-        self,
-        services: Services,
-        records: LogReader,
-        changes: Subscription[Change],
-        alarms: Subscription[AlarmChange],
-        wakeup: Wakeup,
-        may_read: MayRead,
+        self, services: Services, after: int | None, place: Wakeup, may_read: MayRead
     ) -> None:
         self._services = services
-        self._records = records
-        self._changes = changes
-        self._alarms = alarms
-        #: Set by all that News may tell of, by changes of rights, and when the hub stops.
-        self._wakeup = wakeup
+        self._rounds = services.records.rounds
+        #: Set by the rounds, by changes of rights, and when the hub stops.
+        self._place = place
         self._may_read = may_read
-        self._beat_at = trio.current_time() + BEAT_SECONDS
-        self._next_at = 0.0
+        self._number = self._rounds.newest
+        last = services.records.log.last_seq
+        #: Every record up to this one was returned.
+        self._seq = last if after is None else min(after, last)
+        self._is_behind = self._seq < last
 
     async def next(self, until: float = float("inf")) -> News | None:
         """Wait for news, which are empty at `until` (monotonic).
 
         None, and the stream has to end: the hub is closing, or who reads may not read it any more.
         """
-        with trio.move_on_at(min(self._beat_at, until)):
-            await trio.sleep_until(self._next_at)
-            if not self._records.is_behind:
-                await self._wakeup.wait()
+        self._rounds.note_back(self._place)
+        if not self._is_behind and self._number == self._rounds.newest:
+            with trio.move_on_at(until):
+                await self._place.wait()
         if self._services.core.closing.is_set():
             return None
-        was_behind = self._records.is_behind
-        # Outside the time limit, which would cancel it in the middle.
-        records = await self._records.take()
+        news = self._take()
+        if self._is_behind:
+            news = news.with_records(await self._read_on())
+        elif news.records:
+            news = self._unread(news)
         # Last: nothing that is sent is older than the answer.
-        if not await self._may_read():
-            return None
-        if not was_behind:
-            self._next_at = trio.current_time() + uniform(*PAUSE_SECONDS)
-        return News(records, self._take_changes(), self._take_beat(), self._take_alarms())
+        return news if await self._may_read() else None
 
-    def _take_changes(self) -> list[Change]:
-        return list(dict.fromkeys(self._changes.take()))
+    def _take(self) -> News:
+        if self._number == self._rounds.newest:
+            return News()
+        news = self._rounds.after(self._number)
+        if news is None:
+            self._number = self._rounds.newest
+            return self._catch_up()
+        self._number += 1
+        return news
 
-    def _take_alarms(self) -> list[AlarmChange]:
-        taken = self._alarms.take()
-        if self._alarms.lagged:
-            self._alarms.catch_up()
-            # Not replayed, but a reader that fell behind must not miss one that is new.
-            active = self._services.alarms.raised.active()
-            taken = [AlarmChange(alarm, "raised") for alarm in active if alarm.state == "new"]
-        return taken
+    def _catch_up(self) -> News:
+        """Return what stands for the News that this reader has missed."""
+        metrics.stream_lags.inc()
+        self._is_behind = True
+        # Not replayed, but a reader that fell behind must not miss one that is new.
+        active = self._services.alarms.raised.active()
+        alarms = [AlarmChange(alarm, "raised") for alarm in active if alarm.state == "new"]
+        return News((), [Change(kind) for kind in KINDS], alarms)
 
-    def _take_beat(self) -> bool:
-        if trio.current_time() < self._beat_at:
-            return False
-        self._beat_at = trio.current_time() + BEAT_SECONDS
-        return True
+    def _unread(self, news: News) -> News:
+        """Leave out the records that this reader has read from the store already."""
+        records = news.records
+        if records[0].seq <= self._seq:
+            records = [record for record in records if record.seq > self._seq]
+            news = news.with_records(records)
+        if records:
+            self._seq = records[-1].seq
+        return news
+
+    async def _read_on(self) -> Sequence[Record]:
+        """Return the next records from the store; none if it is too busy."""
+        try:
+            page = await self._services.records.log.page(
+                RecordFilter(), after=self._seq, limit=_BATCH_RECORDS, max_bytes=_BATCH_BYTES
+            )
+        except TooManyRequests:
+            await trio.sleep(_BUSY_SECONDS)
+            return ()
+        self._is_behind = page.next is not None
+        if page.next is not None:
+            self._seq = page.next
+        elif page.items:
+            self._seq = page.items[-1].seq
+        return page.items
 
 
 #: The number of readers by user or key; the metric shows the sum.
@@ -125,20 +139,18 @@ def open_live_events(
 ) -> Iterator[LiveEvents]:
     """Events, starting with the record after `after`; None: with the next record stored.
 
+    A seq beyond the end of the log (after a restored backup) counts as its end.
     `may_read` is asked before each News.
     """
     _count_reader(by.who, 1)
     try:
-        wakeup = Wakeup()
-        if services.core.closing.is_set():
-            wakeup.set()
         with (
-            services.records.log.open_reader(after, wakeup) as records,
-            services.core.changes.subscribe(wakeup=wakeup) as changes,
-            services.core.alarm_changes.subscribe(wakeup=wakeup) as alarms,
-            services.access.sessions.follow_changes(wakeup.set),
+            services.records.rounds.reader() as place,
+            services.access.sessions.follow_changes(place.set),
         ):
-            yield LiveEvents(services, records, changes, alarms, wakeup, may_read)
+            if services.core.closing.is_set():
+                place.set()
+            yield LiveEvents(services, after, place, may_read)
     finally:
         _count_reader(by.who, -1)
 

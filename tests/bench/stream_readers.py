@@ -6,6 +6,7 @@ been answered, and `ReadResult` once each has got as many records as the second 
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import ssl
@@ -95,6 +96,9 @@ def reading(readers: Readers) -> Iterator[Callable[[int], ReadResult]]:
 
 def main() -> None:
     raise_limit_of_open_files()
+    # Those who read are on other machines: the hub and the cameras come first on this one.
+    if sys.platform != "win32":
+        os.nice(19)
     wanted = msgspec.json.decode(sys.stdin.buffer.readline(), type=Readers)
     # No address has more connections than it may.
     readers = [

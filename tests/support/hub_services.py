@@ -132,5 +132,8 @@ async def open_hub_services(
         render_report=render_report,
         write_mail=write_mail,
     )
-    async with opened as services:
+    async with opened as services, trio.open_nursery() as nursery:
+        # Without it, no reader of a stream gets anything.
+        await nursery.start(services.records.rounds.run)
         yield HubServices(services, free)
+        nursery.cancel_scope.cancel()

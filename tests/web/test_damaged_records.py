@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.services.audit import COMMAND_LINE
 from hub.services.problems import HealthReason
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.records import EventDetail
@@ -18,6 +19,7 @@ from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.stores import drop_day
 from web.health_answer import answer_of
+from web.live_events import open_live_events
 
 DAMAGE: dict[str, tuple[str, object]] = {
     "a detail that was cut": ("detail", b'{"name":"Li'),
@@ -83,8 +85,13 @@ async def test_programs_and_people_get_the_records_around_it(damaged: PageSite) 
 
 
 async def test_followers_of_the_log_go_on_behind_it(damaged: PageSite) -> None:
-    with damaged.services.records.log.open_reader(after=0) as reader:
-        assert [record.seq for record in await reader.next()] == [1, 3]
+    async def may_read() -> bool:
+        return True
+
+    with open_live_events(damaged.services, COMMAND_LINE, 0, may_read) as reader:
+        news = await reader.next()
+    assert news is not None
+    assert [record.seq for record in news.records] == [1, 3]
 
 
 async def test_the_hub_stays_well_and_names_the_loss(site: PageSite) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -15,7 +16,7 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.feeds import record_weight
+from hub.services.rounds import News
 from hub.store.alarms.alarm import AlarmChange
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.users import User
@@ -30,8 +31,7 @@ from web.api.records.job_events import JobEvents
 from web.api.records.records import LOG_HEADER
 from web.api.records.shown import Render, renderer
 from web.api.routes import Call, Routes, seq_of
-from web.live_events import MayRead, News, open_live_events, refuse_too_many
-from web.shared_news import SharedNews
+from web.live_events import MayRead, open_live_events, refuse_too_many
 
 
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,9 +86,6 @@ STREAM = Endpoint(
 
 
 def add(routes: Routes, services: Services) -> None:
-    records: SharedNews[Record, bytes] = SharedNews(record_weight)
-    alarms: SharedNews[AlarmChange, bytes] = SharedNews()
-
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
         if request.method == "HEAD":
             return _events(b"", services)
@@ -101,8 +98,6 @@ def add(routes: Routes, services: Services) -> None:
             call.query.after if after is None else after,
             by=by,
             render=renderer(call.caller),
-            shared_records=records,
-            shared_alarms=alarms,
             may_see_people=call.caller.may("guard"),
             may_read=_may_read(services, call.caller),
         )
@@ -124,31 +119,20 @@ async def _frames(
     *,
     by: Actor,
     render: Render,
-    shared_records: SharedNews[Record, bytes],
-    shared_alarms: SharedNews[AlarmChange, bytes],
     may_see_people: bool,
     may_read: MayRead,
 ) -> AsyncIterator[bytes]:
-    async def records(new: Sequence[Record]) -> list[bytes]:
-        return [_record(record, render) for record in new]
-
-    async def alarms(new: Sequence[AlarmChange]) -> list[bytes]:
-        return [await _alarm(services, change, render) for change in new]
-
     moved: dict[str, None] = {}
     jobs = JobEvents(services.jobs)
     sees_jobs = may_see_people and query.did is None
     with open_live_events(services, by, after, may_read) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next(jobs.next_at)) is not None:
-            wanted = list(filter(query.wants, news.records))
-            frames = await shared_records.made(wanted, render, records)
-            if data := b"".join([*frames, *_devices(services, query, news)]):
-                yield data
-            for change in news.alarms:
-                if query.did is None or query.did in change.alarm.dids:
-                    (frame,) = await shared_alarms.made([change], render, alarms)
-                    yield frame
+            for tell in (_records_and_devices, _alarms):
+                told = partial(tell, services, query, render, news)
+                # Most readers get the same.
+                if data := await news.shared((tell, query.kind, query.did, render), told):
+                    yield data
             if sees_jobs:
                 jobs.note(news.changes)
                 for job in await jobs.take():
@@ -158,22 +142,39 @@ async def _frames(
                 moved.update(dict.fromkeys(_dids(services, "sync", news)))
             for did in list(moved)[:_MAX_COUNTED]:
                 del moved[did]
-                if query.did in (None, did) and (sync := await _sync(services, did)):
-                    yield b"event: sync\n" + _data(sync)
+                if query.did in (None, did):
+                    sync = partial(_sync, services, did)
+                    if data := await news.shared((_sync, did), sync):
+                        yield data
 
 
-def _devices(services: Services, query: StreamQuery, news: News) -> list[bytes]:
-    frames = [
+async def _records_and_devices(
+    services: Services, query: StreamQuery, render: Render, news: News
+) -> bytes:
+    frames = []
+    for record in filter(query.wants, news.records):
+        encode = partial(_record, record, render)
+        frames.append(await news.shared((_record, record.seq, render), encode))
+    frames += [
         b"event: device\n" + _data(_device(services, did))
         for did in _dids(services, "device", news)
         if query.did in (None, did)
     ]
     if news.beat:
         frames.append(b":\n\n")
-    return frames
+    return b"".join(frames)
 
 
-def _record(record: Record, render: Render) -> bytes:
+async def _alarms(services: Services, query: StreamQuery, render: Render, news: News) -> bytes:
+    frames = []
+    for change in news.alarms:
+        if query.did is None or query.did in change.alarm.dids:
+            encode = partial(_alarm, services, change, render)
+            frames.append(await news.shared((_alarm, id(change), render), encode))
+    return b"".join(frames)
+
+
+async def _record(record: Record, render: Render) -> bytes:
     return b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
 
 
@@ -194,11 +195,12 @@ def _device(services: Services, did: str) -> bytes:
         return msgspec.json.encode(RemovedDevice(did))
 
 
-async def _sync(services: Services, did: str) -> bytes | None:
-    """How far the people on a device are; None if it was removed, or cannot be read now."""
+async def _sync(services: Services, did: str) -> bytes:
+    """How far the people on a device are; empty if it was removed, or cannot be read now."""
     with suppress(NoSuchResource, CannotStoreNow, TooManyRequests):
-        return msgspec.json.encode(sync_fields(await services.people.sync.of_device(did)))
-    return None
+        fields = sync_fields(await services.people.sync.of_device(did))
+        return b"event: sync\n" + _data(msgspec.json.encode(fields))
+    return b""
 
 
 async def _alarm(services: Services, change: AlarmChange, render: Render) -> bytes:

@@ -21,6 +21,7 @@ from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
 from hub.services.retention.retention import RetentionPolicy
+from hub.services.rounds import Rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Records:
 
     ingest: Ingest
     log: RecordQueries
+    rounds: Rounds
     thumbnails: Thumbnails
     histograms: Histograms
     part_matching: PartMatching
@@ -40,6 +42,7 @@ class Records:
 
     def parts(self) -> Parts:
         """Return what runs in the background."""
+        yield "the readers of streams", self.rounds.run
         yield "the held evidence", self.holds.run
         yield "erasing", self.erasures.run
 
@@ -60,6 +63,7 @@ def build_records(
     return Records(
         ingest=Ingest(core, devices, firmware.campaigns, firmware.downloads, known),
         log=RecordQueries(core),
+        rounds=Rounds(core),
         thumbnails=thumbnails,
         histograms=Histograms(core),
         part_matching=PartMatching(core.store),

@@ -1,16 +1,11 @@
-"""Reading the record log: pages, records, pictures, and readers that follow it."""
+"""Reading the record log: pages, records, and pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import trio
-
-from hub import metrics
-from hub.errors import Missing, TooManyRequests, existing
-from hub.live.feed import Subscription, Wakeup
+from hub.errors import Missing, existing
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, SEARCH_SECONDS, RecordPage
@@ -18,75 +13,6 @@ from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
     from hub.services.core import Core
-    from hub.store.db import Store
-
-#: What a reader reads from the store at a time.
-_BATCH_RECORDS, _BATCH_BYTES = 100, 64 * 1024
-#: How long a reader waits when too many others are reading from the store.
-_BUSY_SECONDS = 1.0
-
-
-class LogReader:
-    """A cursor on the log, for one task: returns every record once, in order of `seq`.
-
-    A reader that keeps up gets records from the feed. One that starts in the past, or falls behind
-    the feed, reads from the store until it has caught up. Thus slow readers miss nothing.
-    """
-
-    def __init__(
-        self, store: Store, live: Subscription[Record], after: int, is_behind: bool
-    ) -> None:
-        self._store = store
-        self._live = live
-        #: Whether take() reads from the store, without waiting for news.
-        self.is_behind = is_behind
-        #: Every record up to this seq was returned.
-        self.seq = after
-
-    async def wait(self) -> None:
-        """Wait until take() may return records. Loses nothing when cancelled."""
-        if self.is_behind:
-            await trio.lowlevel.checkpoint()
-        else:
-            await self._live.wait()
-
-    async def take(self) -> list[Record]:
-        """Return the records that can be read now, if any. Loses nothing when cancelled."""
-        if self._live.lagged:
-            metrics.stream_lags.inc()
-            # Subscribe again before reading what was missed, so that no gap is left.
-            self._live.catch_up()
-            self.is_behind = True
-        if self.is_behind:
-            return await self._read_on()
-        # Some may have been read from the store already.
-        items = [record for record in self._live.take() if record.seq > self.seq]
-        if items:
-            self.seq = items[-1].seq
-        return items
-
-    async def next(self) -> list[Record]:
-        """Wait for records and return them. Loses nothing when cancelled."""
-        while True:
-            await self.wait()
-            if items := await self.take():
-                return items
-
-    async def _read_on(self) -> list[Record]:
-        """Return the next records from the store; none if it is too busy."""
-        try:
-            page = await self._store.records.page(
-                RecordFilter(), after=self.seq, limit=_BATCH_RECORDS, max_bytes=_BATCH_BYTES
-            )
-        except TooManyRequests:
-            await trio.sleep(_BUSY_SECONDS)
-            return []
-        self.is_behind = page.next is not None
-        if page.next is not None:
-            self.seq = page.next
-        elif page.items:
-            self.seq = page.items[-1].seq
-        return list(page.items)
 
 
 class RecordQueries:
@@ -94,7 +20,6 @@ class RecordQueries:
 
     def __init__(self, core: Core) -> None:
         self._store = core.store
-        self._feed = core.records
 
     @property
     def log_id(self) -> str:
@@ -151,17 +76,3 @@ class RecordQueries:
         if picture is None:
             raise Missing("picture", name=name, seq=seq)
         return picture
-
-    @contextmanager
-    def open_reader(
-        self, after: int | None = None, wakeup: Wakeup | None = None
-    ) -> Iterator[LogReader]:
-        """Open a reader that begins after the seq `after`; None means after the last record.
-
-        A seq beyond the end of the log (after a restored backup) counts as its end. `wakeup` is
-        set whenever there are new records.
-        """
-        with self._feed.subscribe(wakeup=wakeup) as live:
-            last = self.last_seq
-            start = last if after is None else min(after, last)
-            yield LogReader(self._store, live, start, is_behind=start < last)

@@ -23,6 +23,7 @@ from hub.store.tables.erasures import Subject
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face
+from web.live_events import open_live_events
 
 ANN = Actor("user ann", "10.0.0.7")
 WUJI = FaceDetail(name="Zhang Wuji", uuid="4711")
@@ -150,7 +151,11 @@ async def test_files_that_wait_to_be_imported_go_and_those_in_use_are_named(
 
 async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> None:
     await add(hub)
-    with hub.services.records.log.open_reader() as reader:
+
+    async def may_read() -> bool:
+        return True
+
+    with open_live_events(hub.services, ANN, None, may_read) as reader:
         await add(hub)
         await hub.services.cameras.devices.add(
             NewDevice(sn="SN1", code="12345678", did="1", name="Gate")
@@ -166,7 +171,9 @@ async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> No
         await hub.services.records.erasures.carry_out()
         assert await hub.store.device_pictures.get("1", "/a.jpg") is None
         assert hub.services.cameras.presence.traces.entries("SN1", "") == []
-        (record,) = await reader.next()
+        news = await reader.next()
+    assert news is not None
+    (record,) = news.records
     assert (record.seq, record.erased, record.detail) == (2, True, FaceDetail())
 
 

@@ -265,7 +265,7 @@ async def test_the_record_of_an_alarm_is_asked_for_once_for_all_readers(
         return await some(log, seqs)
 
     monkeypatch.setattr(RecordLog, "some", count)
-    monkeypatch.setattr("web.live_events.PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("hub.services.rounds.PAUSE_SECONDS", (0.0, 0.0))
     key = await hub.bearer()
     app = create_app(hub.services)
     async with AsyncExitStack() as streams:

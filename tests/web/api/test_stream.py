@@ -16,6 +16,7 @@ import web.live_events
 from hub import metrics
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
+from hub.services import rounds
 from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.jobs.jobs import JobProgress, Jobs
 from hub.store.jobs.jobs import Job
@@ -62,7 +63,7 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 async def site(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Site]:
-    monkeypatch.setattr(web.live_events, "PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(rounds, "PAUSE_SECONDS", (0.0, 0.0))
     async with open_hub_services(tmp_path, clock) as hub:
         yield Site(hub, await hub.bearer())
 
@@ -426,11 +427,12 @@ async def test_the_log_that_is_read_is_named(site: Site) -> None:
 
 
 async def test_a_reader_that_left_is_forgotten(site: Site) -> None:
+    rounds = site.hub.services.records.rounds
     async with site.stream():
-        pass
+        assert len(rounds._places) == 1
     await wait_all_tasks_blocked()
-    assert not site.hub.services.core.records._subscriptions
-    assert not site.hub.services.core.changes._subscriptions
+    assert not rounds._places
+    assert not rounds._out
 
 
 async def test_a_read_that_the_busy_log_refuses_is_repeated(

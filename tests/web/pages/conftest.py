@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from hub.services import rounds
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.photographer import Photographer
 from tests.support.simulated_link import SimulatedLink
+
+
+@pytest.fixture
+def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams beat 20 times a second. Ask for it before the hub."""
+    monkeypatch.setattr(rounds, "BEAT_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -383,9 +383,8 @@ async def test_an_alarm_is_rendered_once_for_all_who_see_the_same(
 
 
 async def test_repeats_of_an_alarm_are_sent_once_a_second(
-    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
+    quick_beats: None, site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.live_events.BEAT_SECONDS", 0.05)
     monkeypatch.setattr(events, "_REPEAT_SECONDS", 1_000)
     async with guard.listening("/stream") as stream:
         await stream.next()

@@ -572,9 +572,8 @@ async def test_a_page_notices_changes_before_its_stream_starts(admin: Visitor) -
 
 
 async def test_the_stream_beats_and_ends_with_the_session(
-    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+    quick_beats: None, admin: Visitor
 ) -> None:
-    monkeypatch.setattr("web.live_events.BEAT_SECONDS", 0.05)
     async with admin.listening("/stream") as events:
         for _ in range(2):
             assert await events.next() == ("beat", {"seq": 0, "changes": changes(admin)})
@@ -585,10 +584,7 @@ async def test_the_stream_beats_and_ends_with_the_session(
 
 
 @pytest.mark.parametrize("loss", ["removed", "disabled", "signed out", "another role"])
-async def test_the_stream_ends_with_its_user_at_once(
-    hub: PageSite, loss: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("web.live_events.BEAT_SECONDS", 3600)
+async def test_the_stream_ends_with_its_user_at_once(hub: PageSite, loss: str) -> None:
     guard = await Visitor.signed_in(hub, "guard")
     users, by = hub.services.access.users, COMMAND_LINE
     async with guard.listening("/stream") as events:

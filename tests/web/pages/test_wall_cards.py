@@ -117,7 +117,7 @@ async def test_one_of_many_live_pages_asks_the_register_whom_a_record_names(
         return await names(register, numbers)
 
     monkeypatch.setattr(PeopleRegister, "names", count)
-    monkeypatch.setattr("web.live_events.PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("hub.services.rounds.PAUSE_SECONDS", (0.0, 0.0))
     async with AsyncExitStack() as pages:
         enter = pages.enter_async_context
         streams = [await enter(admin.listening("/stream")) for _ in range(20)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import trio
 from msgspec import Struct
@@ -16,17 +17,14 @@ from quart import current_app
 
 from hub.live.feed import keys_of
 from hub.services import Services
+from hub.services.rounds import News
 from hub.store.alarms.alarm import Alarm
 from hub.wire.uploads.records import Record
 from web import language
-from web.live_events import News
 from web.pages.shown.alarm_cards import make_alarm_cards
 from web.pages.shown.alarm_state import alarm_state, choose_shown, new_alarms
-from web.shared_news import SharedNews
 
 _REPEAT_SECONDS = 1.0
-#: Where an application keeps what its streams share of alarms.
-_EXTENSION = "sitehub.shared_alarms"
 #: In what streams share, in place of the token of a session's forms.
 _TOKEN = secrets.token_hex()
 
@@ -63,9 +61,6 @@ class AlarmEvents:
     def __init__(self, services: Services, csrf_token: str, *, may_keep: bool) -> None:
         self._services = services
         self._csrf_token = csrf_token
-        self._shared: SharedNews[object, str] = current_app.extensions.setdefault(
-            _EXTENSION, SharedNews()
-        )
         self._may_keep = may_keep
         self._card = current_app.jinja_env.get_template("alarms/_alarm.html")
         self._state = current_app.jinja_env.get_template("alarms/_state.html")
@@ -81,8 +76,8 @@ class AlarmEvents:
         changed = keys_of("alarm", news.changes)
         if changed is not None and not (changed or self._late):
             return []
-        known = {record.seq: record for record in news.records}
-        active = {one.seq: one for one in new_alarms(self._services)}
+        # All tell of the same state of an alarm, of which most send the same.
+        active = await news.shared(AlarmEvents, self._active)
         self._sent = {seq: one for seq, one in self._sent.items() if seq in active}
         seqs = self._untold(active.values()) if changed is None else map(int, changed)
         wanted, self._late = sorted({*seqs, *self._late}), set()
@@ -95,28 +90,29 @@ class AlarmEvents:
                 self._late.add(seq)
             else:
                 self._note(alarm, trio.current_time())
-                shown[seq] = await self._render(alarm, known)
+                shown[seq] = await self._render(alarm, news)
         if not shown:
             return []
-        state = await self._render_state(changes)
+        state = await news.shared((AlarmEvents, *self._look()), self._render_state)
         last = {seq: active[seq].last_seq if html else 0 for seq, html in shown.items()}
         return [AlarmEvent(seq, last[seq], html, state, changes) for seq, html in shown.items()]
 
-    async def _render(self, alarm: Alarm, known: Mapping[int, Record]) -> str:
-        async def render(_: Sequence[object]) -> list[str]:
-            (card,) = await make_alarm_cards(self._services, [alarm], known)
-            return [await self._card.render_async(alarm=card, **self._values())]
+    async def _active(self) -> dict[int, Alarm]:
+        return {one.seq: one for one in new_alarms(self._services)}
 
-        (html,) = await self._shared.made([alarm], self._look(), render)
+    async def _render(self, alarm: Alarm, news: News) -> str:
+        render = partial(self._render_card, alarm, news.records)
+        html = await news.shared((AlarmEvents, alarm.seq, *self._look()), render)
         return html.replace(_TOKEN, self._csrf_token)
 
-    async def _render_state(self, changes: int) -> str:
-        async def render(_: Sequence[object]) -> list[str]:
-            state = alarm_state(self._services)
-            return [await self._state.render_async(alarm_state=state, **self._values())]
+    async def _render_card(self, alarm: Alarm, records: Sequence[Record]) -> str:
+        known = {record.seq: record for record in records}
+        (card,) = await make_alarm_cards(self._services, [alarm], known)
+        return await self._card.render_async(alarm=card, **self._values())
 
-        (html,) = await self._shared.made([self._state], (*self._look(), changes), render)
-        return html
+    async def _render_state(self) -> str:
+        state = alarm_state(self._services)
+        return await self._state.render_async(alarm_state=state, **self._values())
 
     def _look(self) -> tuple[str, str, bool]:
         return self._language.tag, self._services.core.site.zone().key, self._may_keep

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
 import msgspec
+import trio
 from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.services.feeds import record_weight
+from hub.services.rounds import News
 from hub.store.people.person_rows import PersonName
 from hub.store.tables.users import User
 from hub.wire.uploads.records import Record
 from web import auth, language
-from web.live_events import News, open_live_events
+from web.live_events import open_live_events
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
 from web.pages.shown.known_people import known_people
 from web.pages.shown.record_cards import make_card
-from web.shared_news import SharedNews
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
 CARDS_PER_PAGE = 60
-#: Where an application keeps the cards that its streams share.
-_EXTENSION = "sitehub.shared_cards"
 
 
 class _Card(Struct, frozen=True):
-    """What all pages are told of a record. `picture`: its path, or "".
+    """What a page is told of a record. `after`: the one before it. `picture`: its path, or "".
 
     `listed`: a person on the blacklist, whom every page tells of.
     """
 
+    after: int
     seq: int
     kind: str
     did: str
@@ -80,9 +80,6 @@ class WallStream(ResponseBody):
         self._services = auth.services()
         self._may_read = auth.remains(self._services, me)
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
-        self._shared: SharedNews[Record, bytes] = current_app.extensions.setdefault(
-            _EXTENSION, SharedNews(record_weight)
-        )
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
         last = self._services.records.log.last_seq
@@ -135,12 +132,11 @@ class WallStream(ResponseBody):
         if not self._sees_records:
             return self._encode_changes(news)
         language.use(self._language, self._services.core.site.zone())
-        cards = await self._cards(news.records)
-        parts = [self._told(*one) for one in zip(news.records, cards, strict=True)]
+        cards = await self._cards(news) if news.records else b""
         count = self._services.core.changes.published
         alarms = await self._alarms.take(news, count)
-        parts += [_encode_event("alarm", alarm) for alarm in alarms]
-        return b"".join(parts) + self._encode_changes(news)
+        told = [_encode_event("alarm", alarm) for alarm in alarms]
+        return b"".join([cards, *told, self._encode_changes(news)])
 
     def _encode_changes(self, news: News) -> bytes:
         """What to refresh; for who sees no records, without what it is about."""
@@ -154,25 +150,30 @@ class WallStream(ResponseBody):
     def _position(self) -> _Position:
         return _Position(self._seq, self._services.core.changes.published)
 
-    async def _cards(self, records: list[Record]) -> list[bytes]:
-        """The cards of these records; those that another page has not got yet are rendered."""
+    async def _cards(self, news: News) -> bytes:
+        """The events of these records; most pages get the same."""
         zone = self._services.core.site.zone()
+        render = partial(self._render_cards, news.records, zone)
+        look = (_Card, self._seq, self._language.tag, zone.key, self._may_keep)
+        cards = await news.shared(look, render)
+        self._seq = news.records[-1].seq
+        return cards
 
-        async def render(new: Sequence[Record]) -> list[bytes]:
-            people = await known_people(self._services.people.register, new, self._me)
-            return [await self._render(record, people, zone) for record in new]
-
-        look = (self._language.tag, zone.key, self._may_keep)
-        return await self._shared.made(records, look, render)
-
-    def _told(self, record: Record, card: bytes) -> bytes:
-        """The event of a card: `after` is the record before it, so that a tab notices a gap."""
-        after, self._seq = self._seq, record.seq
-        return b'event: card\ndata: {"after":%d,%b\n\n' % (after, card)
+    async def _render_cards(self, records: Sequence[Record], zone: ZoneInfo) -> bytes:
+        """Each `after` is the record before it, so that a tab notices a gap."""
+        people = await known_people(self._services.people.register, records, self._me)
+        events, after = [], self._seq
+        for record in records:
+            # Other tasks need not wait for all of them.
+            await trio.lowlevel.checkpoint()
+            card = await self._render(record, after, people, zone)
+            events.append(_encode_event("card", card))
+            after = record.seq
+        return b"".join(events)
 
     async def _render(
-        self, record: Record, people: Mapping[str, PersonName], zone: ZoneInfo
-    ) -> bytes:
+        self, record: Record, after: int, people: Mapping[str, PersonName], zone: ZoneInfo
+    ) -> _Card:
         card = make_card(record, people)
         html = await self._card_template.render_async(
             card=card,
@@ -184,10 +185,10 @@ class WallStream(ResponseBody):
         )
         picture = card.picture.image.path if card.picture else ""
         listed = card.look == "black"
-        told = _Card(record.seq, record.kind, record.did, picture, listed, html)
-        # Each stream begins the object.
-        return msgspec.json.encode(told)[1:]
+        return _Card(after, record.seq, record.kind, record.did, picture, listed, html)
 
 
-def _encode_event(name: str, data: AlarmEvent | _ChangeEvent | _Position | _LastErasure) -> bytes:
+def _encode_event(
+    name: str, data: _Card | AlarmEvent | _ChangeEvent | _Position | _LastErasure
+) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
