@@ -45,7 +45,7 @@ async def report_availability(
             one.did,
             one.began_at,
             one.ended_at,
-            None if one.ended_at is None else (one.ended_at - one.began_at) // 1000,
+            max(0, (made_at if one.ended_at is None else one.ended_at) - one.began_at) // 1000,
             one.cause,
         )
         for did in sorted(by_did)

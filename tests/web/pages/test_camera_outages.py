@@ -50,7 +50,7 @@ async def test_an_outage_that_lasts_is_told_since_when(hub: PageSite, viewer: Vi
     await viewer.get("/cameras/1")
     assert "Offline 1 time in the last 7 days, since 24 Nov 04:00" in viewer.text
     await viewer.get("/cameras/1")
-    assert "until now" in viewer.text
+    assert "still lasts" in viewer.text
     assert "1 d 16 h" in viewer.text
 
 

@@ -11,6 +11,7 @@ import trio
 
 from hub.services.audit import COMMAND_LINE
 from hub.services.reports.report import REPORT_KINDS
+from hub.store.tables.outages import HubRun, Outage
 from hub.wire import code_tables
 from hub.wire.uploads.records import (
     EventDetail,
@@ -152,6 +153,24 @@ async def test_a_name_that_looks_like_a_formula_stays_text_in_files(
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
     assert "=1+1" in sheet
+
+
+async def test_an_outage_that_still_lasts_has_its_length_so_far(
+    hub: PageSite, guard: Visitor
+) -> None:
+    await hub.connect("Gate")
+    now = hub.clock.ms
+    lasting = Outage(id=1, did="1", began_at=now - 3_600_000, ended_at=None, cause="lost")
+    await hub.services.core.store.outages.save([lasting], HubRun(1, now - 7_200_000, now))
+    await guard.get("/reports/availability")
+    assert re.search(r"<td[^>]*>still lasts</td><td[^>]*>1 h</td>", guard.text)
+    await guard.get("/reports/availability.csv")
+    assert ",still lasts,1:00:00," in guard.text
+    response = await guard.get("/reports/availability.xlsx")
+    with zipfile.ZipFile(io.BytesIO(await response.get_data())) as book:
+        assert "still lasts" in book.read("xl/worksheets/sheet2.xml").decode()
+    await guard.get("/reports/availability", Accept_Language="zh-CN")
+    assert "仍在持续" in guard.text
 
 
 async def test_an_export_is_audited(hub: PageSite, guard: Visitor, admin: Visitor) -> None:

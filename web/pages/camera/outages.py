@@ -139,7 +139,7 @@ def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
         }
     return OutageRow(
         begin=lang.moment(outage.began_at, zone),
-        end=gettext("until now") if end is None else lang.moment(end, zone),
+        end=gettext("still lasts") if end is None else lang.moment(end, zone),
         length=duration(length / 1000) or duration(1),
         cause=gettext(CAUSES[outage.cause]),
         note=note,

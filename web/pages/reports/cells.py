@@ -32,9 +32,9 @@ class Cells:
         return _name(labels.COLUMNS, column.name)
 
     def text(self, column: Column, cell: Cell) -> str:
-        """Return a cell as text, "" if there is none."""
+        """Return a cell as text; "" if there is none, but for the end of what still lasts."""
         if cell is None:
-            return ""
+            return gettext("still lasts") if column.name == "until" else ""
         if isinstance(cell, HubDetail):
             return hub_sentence(cell, str(cell.args.get("camera", "")))
         match column.kind:

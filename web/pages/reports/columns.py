@@ -74,7 +74,8 @@ def csv_column(column: Column, cells: Cells, times: LocalTimes) -> TextOf:
             found = partial(cells.text, column)
         case _:
             found = _kept(lambda cell: as_text(cells.text(column, cell)))
-    return lambda cell: "" if cell is None else found(cell)
+    blank = cells.text(column, None)
+    return lambda cell: blank if cell is None else found(cell)
 
 
 def text_column(column: Column, cells: Cells) -> TextOf:

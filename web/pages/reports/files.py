@@ -101,8 +101,7 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
             ]
             for number, row in enumerate(_paced(table), 1):
                 for write, cell in zip(writers, row, strict=True):
-                    if cell is not None:
-                        write(number, cell)
+                    write(number, cell)
             if table.rows:
                 sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
     return out.getvalue()
@@ -136,11 +135,12 @@ def _writer(
     write_number, write_string = sheet.write_number, sheet.write_string
 
     def write(row: int, cell: Cell) -> None:
-        found = None if number is None or isinstance(cell, HubDetail) else number(cell)
-        if found is None:
-            write_string(row, place, text(cell))
-        else:
+        is_text = cell is None or isinstance(cell, HubDetail)
+        found = None if number is None or is_text else number(cell)
+        if found is not None:
             write_number(row, place, found, form)
+        elif shown := text(cell):
+            write_string(row, place, shown)
 
     return write
 
