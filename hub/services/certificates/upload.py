@@ -41,7 +41,7 @@ _TEXTS: dict[ProblemCode, str] = {
     "chain": "each certificate must be signed by the one that follows it",
     "expired": "the certificate has expired",
     "names": "the certificate does not name the address of this hub",
-    "unusable": "cannot be used for TLS",
+    "unusable": "cannot be used for TLS: use an RSA key of 2048 bits or more, or an EC key",
     "configured": "the settings tls.cert and tls.key name a certificate, and win",
 }
 

@@ -64,7 +64,7 @@ async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
     for fields, words in (
         ({"at": "25:00"}, "Enter a time as HH:MM."),
         ({}, "Enter a folder or a web address."),
-        ({"folder": "/missing/folder/x"}, "This folder does not exist"),
+        ({"folder": "/missing/folder/x"}, "cannot be written to: there is no such file or folder."),
         ({"url": "ftp://a/"}, "Enter an address that begins with https://"),
     ):
         await save(admin, **fields)

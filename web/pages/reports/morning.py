@@ -20,6 +20,7 @@ from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 from web.pages.reports.form import report_name
 from web.pages.reports.views import ReportLink
+from web.pages.shown.folder_faults import folder_fault
 
 blueprint = Blueprint("morning_reports", __name__)
 
@@ -78,7 +79,7 @@ async def change() -> Response:
     try:
         await auth.services().reports.delivery.change(settings, by=auth.actor())
     except BadParameter as error:
-        return await _page(values, _fault(error))
+        return await _page(values, _fault(error, settings.folder))
     return redirect_to("/reports/morning?done=delivery-changed")
 
 
@@ -89,14 +90,16 @@ async def send() -> Response:
     try:
         await delivery.send_now(by=auth.actor())
     except BadParameter as error:
-        return await _page(msgspec.to_builtins(delivery.settings), _fault(error))
+        return await _page(
+            msgspec.to_builtins(delivery.settings), _fault(error, delivery.settings.folder)
+        )
     return redirect_to("/reports/morning?done=delivery-sent")
 
 
-def _fault(error: BadParameter) -> Fault:
+def _fault(error: BadParameter, folder: str) -> Fault:
     match error.field:
         case "folder":
-            text = gettext("This folder does not exist or cannot be written to.")
+            text = folder_fault(folder, error)
         case "url":
             text = gettext(
                 "Enter an address that begins with https:// or http://, without user name and "

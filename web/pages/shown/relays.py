@@ -65,7 +65,10 @@ _FAULTS: dict[RelayReason, str] = {
         "page, then enter it in the relay settings."
     ),
     "no-relay": N_("This camera has no relay. Nothing was switched."),
-    "refused": N_("The camera refused to switch the relay."),
+    "refused": N_(
+        "The camera refused to switch the relay. On the camera's own web page, check that the user "
+        "may switch it and that the relay is on, then try again."
+    ),
     "nonsense": N_(
         "The camera's answer to the login could not be interpreted. Nothing was switched."
     ),

@@ -37,7 +37,10 @@ PROBLEMS = {
         "This certificate does not cover the address you are using now (%(detail)s): browsers and "
         "cameras would refuse it. To install it anyway, select the box."
     ),
-    "unusable": N_("This certificate cannot be used for TLS (%(detail)s)."),
+    "unusable": N_(
+        "This certificate cannot be used for TLS (%(detail)s). Request one with an RSA key of 2048 "
+        "bits or more, or with an EC key (P-256)."
+    ),
     "configured": N_("The certificate set by tls.cert and tls.key is used instead."),
 }
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import shlex
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
@@ -14,7 +12,7 @@ from hub.errors import BackupFault
 from hub.net.networks import Networks
 from web import auth
 from web.language import N_, gettext
-from web.pages.labels import reason_text
+from web.pages.shown.folder_faults import folder_fault
 
 _EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
 _PROTECTS_CAMERAS = N_(
@@ -56,19 +54,7 @@ async def _folder_fault(folder: Value) -> str:
     try:
         await auth.services().upkeep.backups.try_folder(str(folder))
     except BackupFault as error:
-        fault = gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
-            "reason": reason_text(error.said)
-        }
-        if os.name == "nt" or not isinstance(error.__cause__, PermissionError):
-            return fault
-        try:
-            account = getpass.getuser()
-        except (KeyError, OSError):
-            # A container's user may have no name.
-            return fault
-        command = f"sudo install -d -m 700 -o {account} {shlex.quote(str(folder))}"
-        hint = gettext("A folder that this hub can write to is made by: %(command)s")
-        return f"{fault} {hint % {'command': command}}"
+        return folder_fault(str(folder), error)
     return ""
 
 

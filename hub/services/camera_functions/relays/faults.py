@@ -39,7 +39,7 @@ _TEXTS: dict[RelayReason, str] = {
     "password-before": "the camera refused user name or password before: save the relay again",
     "default-password": "the camera still has its default password: set another one on it",
     "no-relay": "the camera has no relay, or does not support the command",
-    "refused": "the camera refused to switch the relay",
+    "refused": "the camera refused to switch the relay: check its user on its own web page",
     "nonsense": "the camera's answer to the login cannot be read; nothing was switched",
     "unclear": "the camera's answer cannot be read; the relay may have been switched",
 }

@@ -14,5 +14,10 @@ def get_capable(did: int, group: CommandGroup) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it does not know the group."""
     device = get_camera(did)
     if not may_know(auth.services().cameras.capabilities.of(device.did), group):
-        raise NotHere(gettext("This camera cannot do that."))
+        raise NotHere(
+            gettext(
+                "This camera does not support that. A newer firmware may: ask the vendor, or go "
+                "back to the camera's page."
+            )
+        )
     return device
