@@ -1,6 +1,6 @@
 // A search form whose result, a part of the page, follows what is typed; so does the address.
 
-import { load } from "./parts.js";
+import { isFilled, load } from "./parts.js";
 
 const PAUSE_MS = 150;
 
@@ -31,4 +31,6 @@ export function findWhileTyping(form) {
     find();
   });
   for (const button of form.querySelectorAll("[data-no-script]")) button.hidden = true;
+  // Typed before this script was there.
+  if (isFilled(form)) find();
 }

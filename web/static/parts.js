@@ -95,10 +95,15 @@ function keyOf(element, at) {
   return element.dataset.key ?? `at-${at}`;
 }
 
+const INPUTS = "input:not([type=hidden]), textarea";
+
 export function isInUse(element) {
-  const inputs = [...element.querySelectorAll("input:not([type=hidden]), textarea")];
-  return (
-    inputs.includes(document.activeElement) ||
-    inputs.some((input) => input.value !== input.defaultValue)
-  );
+  const inputs = [...element.querySelectorAll(INPUTS)];
+  return inputs.includes(document.activeElement) || isFilled(element);
+}
+
+// Whether something was typed since the page came.
+export function isFilled(element) {
+  const inputs = [...element.querySelectorAll(INPUTS)];
+  return inputs.some((input) => input.value !== input.defaultValue);
 }
