@@ -234,7 +234,6 @@ GET /search/export/csv
 GET /search/export/print
 GET /search/export/print/{seq}
 GET /search/export/zip
-GET /search/saved
 POST /search/saved
 POST /search/saved/{id}/remove
 POST /search/saved/{id}/rename

@@ -126,6 +126,7 @@ MOVED = {
     "/account/second-factor": "/account#second-factor",
     "/cameras/<int:did>/search": "/search/photo?did=<int:did>#main",
     "/cameras/<int:did>/unsigned": "/cameras/<int:did>/manage#unsigned",
+    "/search/saved": "/search#saved",
     "/audit": "/site/audit",
     "/evidence": "/search/kept",
     "/firmware": "/cameras/firmware",

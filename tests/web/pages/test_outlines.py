@@ -56,7 +56,6 @@ _PAGES = (
     "/search?did=1&name=nobody&when=today",
     "/search?day=never",
     "/search?person=%E7%8E%8B%E8%8A%B3",
-    "/search/saved",
     "/search/export/print",
     "/search/export/print/1",
     "/search/photo",
@@ -86,7 +85,6 @@ _REFUSED = ("/search?day=never",)
 _PAGES_OF_A_NEW_HUB = (
     "/",
     "/search",
-    "/search/saved",
     "/alarms",
     "/people",
     "/people/add",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from urllib.parse import parse_qsl
 
-from msgspec import Struct
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from hub.errors import AlreadyExists, BadParameter, HubError
-from hub.services.records.saved_searches import MAX_NAME_LENGTH, may_change
-from hub.store.tables.saved_searches import MAX_SEARCHES, SavedSearch
-from hub.store.tables.users import User
+from hub.services.records.saved_searches import MAX_NAME_LENGTH
+from hub.store.tables.saved_searches import MAX_SEARCHES
 from web import auth, language
 from web.language import gettext
-from web.pages.actors import actor_text
-from web.pages.layout import page, redirect_to
-from web.pages.search.chips import question_text
+from web.pages.layout import redirect_to
 from web.pages.search.question import Question, read_question, read_sent
+from web.pages.search.results import read_place
+from web.pages.search.saved import url_of
+from web.pages.search.views import answer
 
 blueprint = Blueprint("saved_search", __name__, url_prefix="/search/saved")
 
@@ -26,91 +24,40 @@ blueprint = Blueprint("saved_search", __name__, url_prefix="/search/saved")
 _MAX_FIELDS = 1_000
 
 
-class SavedRow(Struct, frozen=True, kw_only=True):
-    """A saved search. `asked`: in words; empty if it cannot be read any more."""
-
-    id: int
-    name: str
-    url: str
-    asked: str
-    by: str
-    at: str
-    may_change: bool
-
-
-@blueprint.get("", role="guard")
-async def saved() -> Response:
-    return await _list_page(auth.user())
-
-
 @blueprint.post("", role="guard")
 async def save() -> Response:
     """Save the question of the form; open it again under its name."""
     form = await request.form
-    question = _question(form.get("query", ""))
+    question, name = _question(form.get("query", "")), form.get("name", "")
     query = question.query().removeprefix("?")
     try:
-        await auth.services().records.saved_searches.add(
-            form.get("name", ""), query, by=auth.actor()
-        )
+        await auth.services().records.saved_searches.add(name, query, by=auth.actor())
     except (AlreadyExists, BadParameter) as error:
-        return await _list_page(auth.user(), error, name=form.get("name", ""), query=query)
+        return await _answer_again(question, error, name)
     return redirect_to(question.url(done="search-saved"))
 
 
 @blueprint.post("/<int:id>/rename", role="guard")
 async def rename(id: int) -> Response:
-    me = auth.user()
-    name = (await request.form).get("name", "")
+    searches = auth.services().records.saved_searches
+    saved, name = searches.get(id), (await request.form).get("name", "")
     try:
-        await auth.services().records.saved_searches.rename(id, name, user=me, by=auth.actor())
+        await searches.rename(id, name, user=auth.user(), by=auth.actor())
     except (AlreadyExists, BadParameter) as error:
-        return await _list_page(me, error)
-    return redirect_to("/search/saved?done=changed")
+        return await _answer_again(_question(saved.query), error, name)
+    return redirect_to(f"{url_of(saved)}&done=changed")
 
 
 @blueprint.post("/<int:id>/remove", role="guard")
 async def remove(id: int) -> Response:
     await auth.services().records.saved_searches.remove(id, user=auth.user(), by=auth.actor())
-    return redirect_to("/search/saved?done=search-removed")
+    return redirect_to("/search?done=search-removed")
 
 
-async def _list_page(
-    me: User, error: HubError | None = None, *, name: str = "", query: str = ""
-) -> Response:
-    """`name`, `query`: those of a search that could not be saved."""
-    return await page(
-        "search/saved.html",
-        status=error.status if error else 200,
-        fault=_describe(error) if error else "",
-        rows=[await _row(me, one) for one in auth.services().records.saved_searches.list()],
-        name=name,
-        query=query,
-        most=MAX_NAME_LENGTH,
-    )
-
-
-async def _row(me: User, saved: SavedSearch) -> SavedRow:
-    asked = ""
-    with suppress(BadParameter):  # what was saved is damaged, or older than this version
-        asked = await question_text(_question(saved.query)) or gettext("All records")
-    return SavedRow(
-        id=saved.id,
-        name=name_of(saved),
-        url=url_of(saved),
-        asked=asked,
-        by=actor_text(saved.created_by),
-        at=language.moment(saved.created_at),
-        may_change=may_change(me, saved),
-    )
-
-
-def name_of(saved: SavedSearch) -> str:
-    return saved.name or gettext("Search %(id)s") % {"id": saved.id}
-
-
-def url_of(saved: SavedSearch) -> str:
-    return f"/search?{saved.query}"
+async def _answer_again(question: Question, error: HubError, name: str) -> Response:
+    """The page of the question, on which the name is asked for again."""
+    place = read_place(MultiDict[str, str]())
+    return await answer(question, place, saved_fault=_describe(error), saved_name=name)
 
 
 def _question(query: str) -> Question:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooManyRequests
+from hub.services.records.saved_searches import MAX_NAME_LENGTH
 from hub.store.people.person_rows import PersonName
 from web import auth, language
 from web.language import gettext
@@ -19,7 +20,7 @@ from web.pages.search.period import SearchPeriod
 from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
 from web.pages.search.record_place import OPENED_IN
 from web.pages.search.results import Place, ResultPage, read_place, result_page
-from web.pages.search.saved_views import name_of, url_of
+from web.pages.search.saved import saved_links
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 
@@ -39,10 +40,13 @@ async def search() -> Response:
     if place.is_first and (sent.pairs() != question.pairs() or args.keys() & {"where", "person"}):
         # One question has one address, without the fields that were left empty.
         return redirect_to(question.url())
-    return await _answer(question, place)
+    return await answer(question, place)
 
 
-async def _answer(question: Question, place: Place) -> Response:
+async def answer(
+    question: Question, place: Place, *, saved_fault: str = "", saved_name: str = ""
+) -> Response:
+    """`saved_fault`: what is wrong with the name under which the question was to be saved."""
     try:
         found, chart, matches = await _find(question, place)
     except TooManyRequests:
@@ -62,6 +66,8 @@ async def _answer(question: Question, place: Place) -> Response:
         any_time_url=replace(question, period=SearchPeriod()).url()
         if question.period.pairs()
         else "",
+        saved_fault=saved_fault,
+        saved_name=saved_name,
     )
 
 
@@ -108,28 +114,26 @@ def _of_person(question: Question, person: PersonName) -> str:
 
 
 async def _page(
-    question: Question, sent: Sent | None = None, *, fault: str = "", **values: object
+    question: Question,
+    sent: Sent | None = None,
+    *,
+    fault: str = "",
+    saved_fault: str = "",
+    **values: object,
 ) -> Response:
     return await page(
         "search/search.html",
-        status=400 if fault else 200,
+        status=400 if fault or saved_fault else 200,
         question=question,
         query=question.query(**OPENED_IN),
         form=search_form(sent or sent_of(question)),
         fault=fault,
         has_cameras=auth.services().cameras.devices.overview.count > 0,
-        saved=_saved_links(question),
+        saved=saved_links({question.query()[1:], request.query_string.decode()}),
+        saved_fault=saved_fault,
+        most_in_name=MAX_NAME_LENGTH,
         **values,
     )
-
-
-def _saved_links(question: Question) -> list[tuple[str, str, bool]]:
-    """The saved searches: name, address, and whether it is this question."""
-    asked = question.query()
-    return [
-        (name_of(one), url_of(one), asked == f"?{one.query}")
-        for one in auth.services().records.saved_searches.list()
-    ]
 
 
 def describe(error: BadParameter) -> str:
