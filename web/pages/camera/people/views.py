@@ -113,6 +113,7 @@ def list_values(
         "first_url": "?" + urlencode(query) if query else "",
         "may_ask_who": may_ask_who(device),
         "photo": photo_field(),
+        "fields": person_fields({}),
     }
 
 
@@ -138,11 +139,6 @@ async def person(did: int, pid: str) -> Response:
         )
 
     return await streamed_camera_page("camera/people/person.html", device, ask, pid=pid)
-
-
-@blueprint.get("/add", role="admin")
-async def show_add(did: int) -> Response:
-    return await _add_page(get_camera(did), {})
 
 
 @blueprint.post("/add", role="admin", check="file")
@@ -201,19 +197,21 @@ async def _add_page(
     *,
     holder: str = "",
 ) -> Response:
-    """`holder`: the person who already has that pid. The page asks whether to replace them."""
+    """The page of people with the form again. `holder`: the person who already has that pid; the
+    page asks whether to replace them.
+    """
     wrong = error if isinstance(error, BadParameter) else None
     is_field = wrong is not None and wrong.field.removeprefix("param.") in LABELS
+    values_of_page = list_values(device) | {"fields": person_fields(values, wrong)}
     return await camera_page(
-        "camera/people/add.html",
+        PAGE,
         device,
-        status=error.status if error else AlreadyExists.status if holder else 200,
-        fields=person_fields(values, wrong),
-        photo=photo_field(),
-        fault=_describe_add_error(error, is_field=is_field),
-        is_sent=error is not None or bool(holder),
+        status=error.status if error else AlreadyExists.status,
+        add_fault=_describe_add_error(error, is_field=is_field),
+        is_sent=True,
         holder=holder,
         pid=values.get("pid", ""),
+        **values_of_page,
     )
 
 
