@@ -78,7 +78,6 @@ _MODULES = (
     "site.certificate",
     "site.erasures",
     "site.health",
-    "site.new_targets",
     "site.overview",
     "site.retention",
     "site.screens",

@@ -115,6 +115,7 @@ TREE = (
 #: section of a page.
 MOVED = {
     "/alarms/rules/new": "/alarms/rules#add",
+    "/cameras/<int:did>/people/add": "/cameras/<int:did>/people/list#add",
     "/cameras/<int:did>/capabilities": "/cameras/<int:did>/manage#capabilities",
     "/cameras/<int:did>/outages": "/cameras/<int:did>#outages",
     "/cameras/firmware/add": "/cameras/firmware#add",
@@ -127,6 +128,7 @@ MOVED = {
     "/cameras/<int:did>/search": "/search/photo?did=<int:did>#main",
     "/cameras/<int:did>/unsigned": "/cameras/<int:did>/manage#unsigned",
     "/search/saved": "/search#saved",
+    **{f"/site/targets/{one}": f"/site/targets?add={one}#add" for one in ("mail", "mqtt", "nats")},
     "/audit": "/site/audit",
     "/evidence": "/search/kept",
     "/firmware": "/cameras/firmware",

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import msgspec
 from markupsafe import Markup
 from msgspec import Struct
-from quart import Response, request
+from quart import request
 
 from hub.errors import AlreadyExists, BadParameter, ChangedMeanwhile
 from hub.services.forwarding.mqtt.options import MqttOptions
@@ -24,7 +24,6 @@ from web.language import N_, gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import KINDS
-from web.pages.layout import page
 from web.pages.shown.alarm_labels import SEVERITIES
 
 _PICTURES: dict[PictureChoice, str] = {
@@ -102,9 +101,11 @@ _FIELDS = frozenset(
 class Values(Struct, frozen=True, kw_only=True):
     """What is entered in the form of a target. `password` and `key` are never shown again.
 
-    `seen`: the generation of the target that the form shows, None on a form that adds one.
+    `kind`, on a form that adds a target. `seen`: the generation of the target that the form shows,
+    None on a form that adds one.
     """
 
+    kind: TargetKind = "webhook"
     seen: int | None = None
     name: str = ""
     url: str = ""
@@ -173,11 +174,17 @@ class Values(Struct, frozen=True, kw_only=True):
             raise BadParameter("it cannot be used", field=wrong) from error
 
 
+def read_kind(text: str | None) -> TargetKind:
+    kinds: tuple[TargetKind, ...] = get_args(TargetKind)
+    return next((kind for kind in kinds if kind == text), "webhook")
+
+
 async def entered() -> Values:
     form = await request.form
     texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key", "centre", "code")
     mail = ("sender", "recipients", "severity", "minutes")
     return Values(
+        kind=read_kind(form.get("kind")),
         seen=form.get("seen", type=int),
         **{name: form.get(name, "").strip() for name in (*texts, *mail)},
         password=form.get("password", ""),
@@ -302,12 +309,3 @@ def _expected_url(kind: TargetKind, values: Values) -> str:
     if kind == "mqtt":
         return _TLS_BROKER if values.cert and values.url.startswith("mqtt://") else _BROKER
     return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS
-
-
-async def adding_page(kind: TargetKind, values: Values, fault: Fault | None = None) -> Response:
-    """Return the page on which a target of this kind is added."""
-    return await page(
-        f"site/target_{kind}.html",
-        status=200 if fault is None else fault.status,
-        **form_of(kind, values, fault),
-    )

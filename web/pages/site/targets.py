@@ -14,14 +14,16 @@ from hub.services.forwarding.forwarder import TargetState
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import TargetChange
 from hub.services.forwarding.views import TargetView
-from hub.store.targets.target import DeadLetter, Gap
+from hub.store.targets.target import DeadLetter, Gap, TargetKind
 from web import auth, language
 from web.language import N_, gettext
+from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import reason_text
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 from web.pages.site import api_keys
+from web.pages.site.new_targets import as_said, partition_of
 from web.pages.site.sections import make_section, sections_page
 from web.pages.site.target_form import (
     Values,
@@ -29,6 +31,7 @@ from web.pages.site.target_form import (
     fault_of,
     form_of,
     new_identity,
+    read_kind,
     values_of,
 )
 
@@ -46,6 +49,24 @@ _LOOKS: dict[TargetState, str] = {
     "behind": "offline",
     "waiting": "refused",
     "held": "refused",
+}
+_WAYS: dict[TargetKind, str] = {
+    "webhook": N_("Add a webhook"),
+    "mail": N_("Add e-mail"),
+    "mqtt": N_("Add MQTT"),
+    "nats": N_("Add NATS JetStream"),
+}
+_ABOUT: dict[TargetKind, str] = {
+    "webhook": N_("Every record is sent to a web address, for your own programs."),
+    "mail": N_("Alarms reach people who have no page open."),
+    "mqtt": N_(
+        "Publishes what is happening now to an MQTT 5 broker; Home Assistant finds the cameras "
+        "automatically. After a break, anything older than five minutes is skipped."
+    ),
+    "nats": N_(
+        "For owners of many sites: every record of this hub goes to their central servers exactly "
+        "once."
+    ),
 }
 _GAP_REASONS = {
     "age": N_("they were past the retention period"),
@@ -111,7 +132,9 @@ class GapRow(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def targets() -> Response:
-    return await _list_page(Values())
+    """`add`: what is to be added."""
+    kind = read_kind(request.args.get("add"))
+    return await _list_page(Values(kind=kind, pictures="alarms" if kind == "mail" else "none"))
 
 
 async def _list_page(values: Values, fault: Fault | None = None) -> Response:
@@ -125,7 +148,9 @@ async def _list_page(values: Values, fault: Fault | None = None) -> Response:
         "site/_targets.html",
         rows=[_row(view) for view in auth.services().forwarding.targets.list()],
         waits_after_restore=auth.services().forwarding.targets.waits_after_restore,
-        **form_of("webhook", values, fault),
+        ways=[Choice(one, gettext(text), one == values.kind) for one, text in _WAYS.items()],
+        about=gettext(_ABOUT[values.kind]),
+        **form_of(values.kind, values, fault),
     )
     return await sections_page(
         forwarding,
@@ -146,21 +171,31 @@ async def go_on_restored() -> Response:
 
 @blueprint.post("/add", role="admin", password=asked(_list_page, entered))
 async def add() -> Response:
-    """Add a webhook, and show its secret this once."""
+    """Add a target, and show the secret of a webhook this once."""
     values = await entered()
+    kind = values.kind
     try:
+        values, suggested = await as_said(values)
         view, secret = await auth.services().forwarding.targets.add(
-            "webhook",
+            kind,
             values.url,
             name=values.name,
+            suggested=suggested,
             ca=values.ca,
             selection=values.selection,
+            hub=values.hub,
             begin=values.begins,
+            identity=None if kind == "webhook" else values.identity,
+            partition=partition_of(values.partition),
+            mqtt=values.of_kind(kind),
+            mail=values.mail if kind == "mail" else None,
             by=auth.actor(),
         )
     except BadParameter as error:
-        return await _list_page(values, fault_of("webhook", values, error))
-    return await _secret_page(view, secret)
+        return await _list_page(values, fault_of(kind, values, error))
+    if secret:
+        return await _secret_page(view, secret)
+    return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
 
 
 @blueprint.get("/<int:id>", role="admin")

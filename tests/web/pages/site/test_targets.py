@@ -27,8 +27,9 @@ from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from tests.support.photographer import Photographer
 
 TARGETS = "/site/targets"
-NATS = f"{TARGETS}/nats"
-MQTT = f"{TARGETS}/mqtt"
+ADD = f"{TARGETS}/add"
+NATS = f"{TARGETS}?add=nats"
+MQTT = f"{TARGETS}?add=mqtt"
 URL = "https://vms.example/in"
 
 
@@ -50,7 +51,7 @@ async def hub(tmp_path: Path, clock: FrozenClock, receiver: Receiver) -> AsyncIt
 
 async def add(admin: Photographer, **fields: str) -> None:
     await admin.get(TARGETS)
-    await admin.send(f"{TARGETS}/add", **{"url": URL, "own_password": PASSWORD, **fields})
+    await admin.send(ADD, **{"url": URL, "own_password": PASSWORD, **fields})
 
 
 async def test_a_target_is_added_and_its_secret_shown_once(
@@ -277,7 +278,7 @@ async def test_a_target_gets_records_of_some_cameras_and_events(
     await admin.get(TARGETS)
     assert 'name="did" value="2"><span>Yard</span>' in admin.text
     fields = {"url": URL, "own_password": PASSWORD}
-    await admin.send(f"{TARGETS}/add", **fields, did=["2", "999"], type=["3", "x"])
+    await admin.send(ADD, **fields, did=["2", "999"], type=["3", "x"])
     selection = hub.services.forwarding.targets.get(1).target.options.selection
     assert (selection.dids, selection.types) == (("2", "999"), (3,))
     await admin.get(f"{TARGETS}/1")
@@ -313,7 +314,9 @@ async def test_a_target_of_nats_is_added_with_the_file_of_the_centre(
 ) -> None:
     await admin.get(NATS)
     fields = {"pictures": "all", "own_password": PASSWORD}
-    await admin.send_file(NATS, "file", "site-1.json", msgspec.json.encode(FILE), **fields)
+    await admin.send_file(
+        ADD, "file", "site-1.json", msgspec.json.encode(FILE), **fields, kind="nats"
+    )
     assert admin.goes_to == f"{TARGETS}/1?done=target-added"
     target = hub.services.forwarding.targets.get(1).target
     options = target.options
@@ -333,7 +336,7 @@ async def test_an_administrator_allows_the_owner_to_erase_and_forbids_it_again(
     hub: PageSite, admin: Photographer
 ) -> None:
     await admin.get(NATS)
-    await admin.send(NATS, **BY_HAND, own_password=PASSWORD)
+    await admin.send(ADD, kind="nats", **BY_HAND, own_password=PASSWORD)
     targets = hub.services.forwarding.targets
     assert not targets.get(1).target.options.commands
     kept = {"name": "Centre", "url": BY_HAND["url"], "user": "a", "own_password": PASSWORD}
@@ -352,7 +355,9 @@ async def test_a_target_of_nats_is_entered_by_hand_and_changed(
     hub: PageSite, admin: Photographer
 ) -> None:
     await admin.get(NATS)
-    await admin.send(NATS, **BY_HAND, partition="15", begin="beginning", own_password=PASSWORD)
+    await admin.send(
+        ADD, kind="nats", **BY_HAND, partition="15", begin="beginning", own_password=PASSWORD
+    )
     assert admin.goes_to == f"{TARGETS}/1?done=target-added"
     target = hub.services.forwarding.targets.get(1).target
     assert (target.options.hub, target.options.partition) == ("site-2", 15)
@@ -392,7 +397,7 @@ async def test_what_is_wrong_with_a_target_of_nats_is_said_at_the_field(
     admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
 ) -> None:
     await admin.get(NATS)
-    await admin.send(NATS, **{**BY_HAND, "own_password": PASSWORD, **fields})
+    await admin.send(ADD, kind="nats", **{**BY_HAND, "own_password": PASSWORD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
@@ -412,24 +417,24 @@ async def test_a_target_of_nats_is_added_with_a_code_of_the_centre(
         fields = {"centre": centre, "pictures": "all", "own_password": PASSWORD}
         wrong = {new_code(): "The centre does not know", given.code[:-1]: "The code is mistyped"}
         for code, sentence in wrong.items():
-            await admin.send(NATS, **fields, code=code)
+            await admin.send(ADD, kind="nats", **fields, code=code)
             assert admin.response.status_code == 400
             assert sentence in admin.text
             assert re.search(rf'name="code" value="{code}"[^>]* aria-invalid="true"', admin.text)
-        await admin.send(NATS, **fields, code=given.code)
+        await admin.send(ADD, kind="nats", **fields, code=given.code)
     assert admin.goes_to == f"{TARGETS}/1?done=target-added"
     target = hub.services.forwarding.targets.get(1).target
     assert (target.name, target.options.hub, target.options.url) == (
         *("central", "site-1", "tls://127.0.0.1:9"),
     )
     assert "BEGIN CERTIFICATE" in target.options.cert
-    await admin.send(NATS, **fields, code=given.code)
+    await admin.send(ADD, kind="nats", **fields, code=given.code)
     assert "Nothing answers at this address" in admin.text
 
 
 async def test_another_file_is_refused(admin: Photographer, hub: PageSite) -> None:
     await admin.get(NATS)
-    await admin.send_file(NATS, "file", "site-1.json", b"{}", own_password=PASSWORD)
+    await admin.send_file(ADD, "file", "site-1.json", b"{}", own_password=PASSWORD, kind="nats")
     assert admin.response.status_code == 400
     assert "This is not a file that was made for a hub" in admin.text
 
@@ -441,7 +446,7 @@ async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photo
     await admin.get(MQTT)
     assert re.search(r'name="home_assistant"[^>]* checked', admin.text)
     assert not re.search(r'name="commands"[^>]* checked', admin.text)
-    await admin.send(MQTT, **BROKER, home_assistant="1", own_password=PASSWORD)
+    await admin.send(ADD, kind="mqtt", **BROKER, home_assistant="1", own_password=PASSWORD)
     path = f"{TARGETS}/1"
     assert admin.goes_to == f"{path}?done=target-added"
     target = hub.services.forwarding.targets.get(1).target
@@ -477,7 +482,7 @@ async def test_what_is_wrong_with_a_target_of_mqtt_is_said_at_the_field(
     admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
 ) -> None:
     await admin.get(MQTT)
-    await admin.send(MQTT, **{**BROKER, "own_password": PASSWORD, **fields})
+    await admin.send(ADD, kind="mqtt", **{**BROKER, "own_password": PASSWORD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
@@ -485,7 +490,7 @@ async def test_what_is_wrong_with_a_target_of_mqtt_is_said_at_the_field(
     assert hub.services.forwarding.targets.list() == ()
 
 
-MAIL = f"{TARGETS}/mail"
+MAIL = f"{TARGETS}?add=mail"
 SERVER = {
     "url": "smtps://127.0.0.1:9",
     "user": "a",
@@ -502,7 +507,7 @@ async def test_a_target_of_mail_is_added_tried_out_and_changed(
     hub: PageSite, admin: Photographer
 ) -> None:
     await admin.get(MAIL)
-    await admin.send(MAIL, **SERVER, pictures="alarms", own_password=PASSWORD)
+    await admin.send(ADD, kind="mail", **SERVER, pictures="alarms", own_password=PASSWORD)
     path = f"{TARGETS}/1"
     assert admin.goes_to == f"{path}?done=target-added"
     await admin.get(path)
@@ -540,7 +545,7 @@ async def test_what_is_wrong_with_a_target_of_mail_is_said_at_the_field(
     admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
 ) -> None:
     await admin.get(MAIL)
-    await admin.send(MAIL, **{**SERVER, "own_password": PASSWORD, **fields})
+    await admin.send(ADD, kind="mail", **{**SERVER, "own_password": PASSWORD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
