@@ -193,7 +193,6 @@ GET /api/hub/v1/plate-lists/{plate_list}
 POST /api/hub/v1/search/photo
 GET /cameras/groups
 GET /cameras/{did}/captures
-GET /cameras/{did}/light
 POST /cameras/{did}/light
 GET /cameras/{did}/pan-tilt
 POST /cameras/{did}/pan-tilt/move

@@ -117,6 +117,7 @@ MOVED = {
     "/alarms/rules/new": "/alarms/rules#add",
     "/cameras/<int:did>/people/add": "/cameras/<int:did>/people/list#add",
     "/cameras/<int:did>/capabilities": "/cameras/<int:did>/manage#capabilities",
+    "/cameras/<int:did>/light": "/cameras/<int:did>#light",
     "/cameras/<int:did>/outages": "/cameras/<int:did>#outages",
     "/cameras/firmware/add": "/cameras/firmware#add",
     "/cameras/firmware/downloads": "/cameras/firmware#downloads",

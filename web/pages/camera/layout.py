@@ -46,9 +46,8 @@ TABS = (
     (
         N_("Now"),
         (
-            CameraEntry("", N_("State"), "viewer", also=("/relay",)),
+            CameraEntry("", N_("State"), "viewer", also=("/relay", "/light")),
             CameraEntry("/pan-tilt", N_("Pan and tilt"), "guard", "ptz"),
-            CameraEntry("/light", N_("Light at night"), "guard", "image"),
         ),
     ),
     (

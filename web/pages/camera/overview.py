@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from hub.services.devices.views import DeviceView
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.light_choice import light_choice
 from web.pages.camera.outages import list_outages, summarise_outages
 from web.pages.firmware.rows import find_campaign
 from web.pages.labels import init_outcome
@@ -16,10 +18,18 @@ blueprint = Blueprint("camera", __name__, url_prefix="/cameras/<int:did>")
 
 @blueprint.get("", role="viewer")
 async def overview(did: int) -> Response:
-    device = get_camera(did)
+    return await overview_page(get_camera(did))
+
+
+async def overview_page(
+    device: DeviceView, *, light_fault: str = "", status: int = 200
+) -> Response:
     return await camera_page(
         "camera/overview.html",
         device,
+        status=status,
+        light=light_choice(device),
+        light_fault=light_fault,
         init_outcome=init_outcome(device.init_outcome),
         campaign=find_campaign(device.did),
         outages=await summarise_outages(device.did),
