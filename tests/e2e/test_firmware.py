@@ -205,7 +205,7 @@ def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[st
     browser.wait_for_text("The release was added.")
     browser.wait_for_text(hashlib.sha256(FILE * 8).hexdigest())
 
-    browser.click('.head .button-main[href$="/give"]')
+    browser.click('.head .button-main[href="#give"]')
     Select(browser.find('[name="first"]')).select_by_value(dids[1])
     browser.click("[data-select-all]")
     browser.click(".campaign-start .button-main")

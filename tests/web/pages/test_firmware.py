@@ -127,9 +127,9 @@ async def test_users_without_the_role_can_view_but_not_change(
         main = operator.text.partition('id="main"')[2].partition("</main>")[0]
         assert main
         assert "<form" not in main
-        for change in ("/give", "/remove", "/stop", "/add"):
+        for change in ("#give", "/give", "/remove", "/stop", "/add"):
             assert f'{change}"' not in main, change
-    for path in (f"releases/{release.id}/give", f"campaigns/{campaign.id}/stop"):
+    for path in (f"campaigns/{campaign.id}/stop",):
         assert (await operator.get(f"/cameras/firmware/{path}")).status_code == 403
     await operator.send_release(("app.bin", FILE), **GOOD)
     assert operator.response.status_code == 403
@@ -348,7 +348,7 @@ async def test_cameras_are_read_once_for_any_number_of_releases(
         await site.add_release(b"%d" % number, ver_code=number, reports=reports)
     await admin.get("/cameras/firmware")
     assert reads == 1
-    await admin.get("/cameras/firmware/releases/1/give")
+    await admin.get("/cameras/firmware/releases/1")
     assert admin.response.status_code == 200
 
 
@@ -375,7 +375,7 @@ async def test_cameras_of_a_campaign_hold_a_release_without_versions(
 
 async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
-    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     await admin.start(release, "1", "3", first="3")
     (campaign,) = admin.site.campaigns.campaigns()
     assert admin.goes_to == f"/cameras/firmware/campaigns/{campaign.id}?done=campaign-started"
@@ -386,7 +386,7 @@ async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None
 async def test_one_camera_is_updated_from_its_own_page(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     await admin.get("/cameras/2/manage")
-    link = f"/cameras/firmware/releases/{release.id}/give?did=2"
+    link = f"/cameras/firmware/releases/{release.id}?did=2#give"
     assert f'href="{link}"' in admin.text
     assert "Update to v2.0…" in admin.text
     await admin.get(link)
@@ -401,7 +401,7 @@ async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
 ) -> None:
     release = await admin.site.add_release(FILE)
     await admin.site.devices.change("3", DeviceChange(name="Yard <3>"))
-    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="3")
     assert admin.response.status_code == 200
     for text in ("Roll out v2.0?", "Yard &lt;3&gt;", "the hub cannot restore the old one"):
@@ -416,7 +416,7 @@ async def test_the_question_warns_if_the_cameras_speak_different_editions(
     admin: Operator,
 ) -> None:
     release = await admin.site.add_release(FILE)
-    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     for edition, warns in (("no", False), ("yes", True)):
         await admin.site.services.cameras.capabilities.override("3", "group:information", edition)
         await admin.send(f"/cameras/firmware/releases/{release.id}/give", did=["1", "3"], first="")
@@ -432,7 +432,7 @@ async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
     release = await site.add_release(FILE, least=Versions(hw_ver="V2.0"))
     await site.report("2", fwVer="2.0")
     await site.report("3", hwVer="V1.0")
-    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     assert admin.text.count(" disabled>") == 2
     assert (
         f'<a href="/cameras/firmware/campaigns/{campaign.id}">It is being updated to v1.9.</a>'
@@ -445,7 +445,7 @@ async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
 async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
     site = admin.site
     release = await site.add_release(FILE)
-    await admin.get(f"/cameras/firmware/releases/{release.id}/give")
+    await admin.get(f"/cameras/firmware/releases/{release.id}")
     await admin.start(release)
     assert "Select at least one camera" in admin.text
     await admin.start(release, "1", first="2")
@@ -600,7 +600,7 @@ async def test_the_firmware_pages_are_in_chinese(admin: Operator) -> None:
     for path, words in (
         ("", "固件版本"),
         (f"/releases/{release.id}", "已安装的摄像机"),
-        (f"/releases/{release.id}/give", "正在升级到 v2.0。"),
+        (f"/releases/{release.id}", "正在升级到 v2.0。"),
         (f"/campaigns/{campaign.id}", "先升级 1，成功后再升级其余摄像机。"),
         ("", "描述文件"),
     ):

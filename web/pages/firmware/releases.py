@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
+from collections.abc import Sequence
+
+from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.store.tables.firmware import Release
 from web import auth
+from web.pages.firmware.campaign_cameras import campaign_cameras
 from web.pages.firmware.labels import in_use_sentence
 from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import campaign_row, release_row
@@ -22,14 +25,32 @@ _MAX_HOLDERS = 200
 
 @blueprint.get("", role="viewer")
 async def one_release(id: int) -> Response:
-    hub = auth.services()
-    release = hub.firmware.releases.get(id)
+    # The page of a camera links here with that camera.
+    return await release_page(
+        auth.services().firmware.releases.get(id), request.args.getlist("did")
+    )
+
+
+async def release_page(
+    release: Release, chosen: Sequence[str] = (), first: str = "", fault: str = ""
+) -> Response:
+    """The page of a release, on which it is rolled out. `chosen`, `first`: dids of that form."""
+    may_start, hub = auth.reaches(auth.user(), "admin"), auth.services()
+    choices = campaign_cameras(release, set(chosen)) if may_start else []
     return await page(
         "firmware/release.html",
+        status=400 if fault else 200,
+        fault=fault,
+        choices=choices,
+        free=[one for one in choices if not one.obstacle],
+        first=first,
+        is_starting=bool(chosen or fault),
         row=release_row(release, ReleaseHolders()),
         max_holders=_MAX_HOLDERS,
         campaigns=[
-            campaign_row(one) for one in hub.firmware.campaigns.outlines() if one.release.id == id
+            campaign_row(one)
+            for one in hub.firmware.campaigns.outlines()
+            if one.release.id == release.id
         ],
     )
 
