@@ -58,19 +58,32 @@ class BadLine(Exception):
 
 @blueprint.get("", role="admin")
 async def plate_lists() -> Response:
-    return await _lists_page({})
+    return await _lists_page()
 
 
-async def _lists_page(values: Mapping[str, str], fault: str = "") -> Response:
+async def _lists_page(
+    shown: PlateList | None = None,
+    values: Mapping[str, str] = {},
+    fault: str = "",
+    *,
+    is_new: bool = False,
+) -> Response:
+    """All lists, and the plates of `shown`, or else of the first. `values` and `fault` are of its
+    forms; `is_new`: of the form that adds a list.
+    """
     found = auth.services().alarms.plate_lists.list()
+    shown = shown or next(iter(found), None)
     return await page(
         "alarms/plate_lists.html",
         status=400 if fault else 200,
-        fault=fault,
-        values=values,
+        new_values=values if is_new else {},
+        new_fault=fault if is_new else "",
+        values={} if is_new else values,
+        fault="" if is_new else fault,
         severities=_severities(),
         rows=[_row(one) for one in found],
         is_full=len(found) >= MAX_LISTS,
+        **(_plates_of(shown) if shown else {}),
     )
 
 
@@ -99,7 +112,7 @@ async def add() -> Response:
         )
         added = await auth.services().alarms.plate_lists.add(new, by=auth.actor())
     except (BadLine, BadParameter, AlreadyExists) as error:
-        return await _lists_page(form, _describe(error))
+        return await _lists_page(None, form, _describe(error), is_new=True)
     return redirect_to(f"/alarms/plates/{added.id}?done=plate-list-added")
 
 
@@ -109,10 +122,10 @@ def _read_severity(form: Mapping[str, str]) -> Severity:
 
 @blueprint.get("/<int:id>", role="admin")
 async def one(id: int) -> Response:
-    return await _list_page(auth.services().alarms.plate_lists.get(id), {})
+    return await _lists_page(auth.services().alarms.plate_lists.get(id))
 
 
-async def _list_page(shown: PlateList, values: Mapping[str, str], fault: str = "") -> Response:
+def _plates_of(shown: PlateList) -> dict[str, object]:
     word, after = request.args.get("plate", "").strip()[:100], request.args.get("after", "")
     wanted = reduce_pattern(word)
     found = sorted(
@@ -121,18 +134,13 @@ async def _list_page(shown: PlateList, values: Mapping[str, str], fault: str = "
     )
     entries, more = found[:_ROWS_PER_PAGE], len(found) > _ROWS_PER_PAGE
     url = f"/alarms/plates/{shown.id}"
-    return await page(
-        "alarms/plate_list.html",
-        status=400 if fault else 200,
-        fault=fault,
-        values=values,
-        row=_row(shown),
-        word=word,
-        severities=_severities(),
-        entries=[_entry_row(one) for one in entries],
-        first=make_url(url, plate=word) if after else "",
-        next=make_url(url, plate=word, after=entries[-1].pattern) if more else "",
-    )
+    return {
+        "shown": _row(shown),
+        "word": word,
+        "entries": [_entry_row(one) for one in entries],
+        "first": make_url(url, plate=word) if after else "",
+        "next": make_url(url, plate=word, after=entries[-1].pattern) if more else "",
+    }
 
 
 def _has(entry: PlateEntry, wanted: str, word: str) -> bool:
@@ -162,9 +170,9 @@ async def add_plates(id: int) -> Response:
     try:
         added = _read_lines(form.get("plates", ""))
     except BadLine as error:
-        return await _list_page(shown, form, _describe(error))
+        return await _lists_page(shown, form, _describe(error))
     if not added:
-        return await _list_page(shown, form, gettext("Enter at least one plate."))
+        return await _lists_page(shown, form, gettext("Enter at least one plate."))
     return await _save(shown, replace(_as_new(shown), entries=(*shown.entries, *added)), form)
 
 
@@ -173,7 +181,7 @@ async def remove_plates(id: int) -> Response:
     form, shown = await request.form, auth.services().alarms.plate_lists.get(id)
     gone = set(form.getlist("pattern"))
     if not gone:
-        return await _list_page(shown, {}, gettext("Select at least one plate."))
+        return await _lists_page(shown, {}, gettext("Select at least one plate."))
     kept = tuple(one for one in shown.entries if one.pattern not in gone)
     return await _save(shown, replace(_as_new(shown), entries=kept), form)
 
@@ -186,7 +194,7 @@ async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]
     try:
         await auth.services().alarms.plate_lists.change(shown.id, changed, by=auth.actor())
     except (BadParameter, AlreadyExists) as error:
-        return await _list_page(shown, form, _describe(error))
+        return await _lists_page(shown, form, _describe(error))
     return redirect_to(f"/alarms/plates/{shown.id}?done=plate-list-changed")
 
 
