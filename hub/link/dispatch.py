@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import trio
+from msgspec import Raw
 
 from hub import metrics
 from hub.config import DevicesConfig
@@ -35,14 +36,21 @@ from hub.wire.envelope import (
     guess_msgid,
 )
 from hub.wire.json_limits import weight
-from hub.wire.session import decode_connect, decode_keepalive, find_sn
+from hub.wire.session import (
+    decode_connect,
+    decode_keepalive,
+    find_sn,
+    read_usual_heartbeat,
+)
 
 CONNECT = "/connect"
+HEARTBEAT = "/heartbeat"
 
 #: A frame that weighs more is decoded in a thread.
 _INLINE_BYTES = 256 * 1024
 #: The requests of 1.1 to 1.3 have a few short fields; only answers hold pictures and long lists.
 MAX_PARAM_BYTES = 64 * 1024
+_NO_PARAM = Raw(b"{}")
 
 #: Returns the frame that answers a request. Raises the HubError to answer instead.
 RequestHandler = Callable[[DeviceLink, Request], Awaitable[str]]
@@ -74,7 +82,7 @@ class Dispatch:
         self._handlers: dict[str, RequestHandler] = {
             CONNECT: self._connect,
             "/token/update": self._update_token,
-            "/heartbeat": self._heartbeat,
+            HEARTBEAT: self._heartbeat,
         }
         self._counters = {uri: metrics.frames.labels(uri) for uri in (*self._handlers, "answer")}
         self._other = metrics.frames.labels("other")
@@ -84,6 +92,9 @@ class Dispatch:
 
         Runs in the task that reads `link`. Raises ConnectionClosed if the answer cannot be sent.
         """
+        if (answer := self._usual_heartbeat(link, message)) is not None:
+            await link.send(answer)
+            return
         try:
             frame = await self._threads.run(
                 weight(message), partial(decode_frame, message, max_depth=self._max_depth)
@@ -99,6 +110,23 @@ class Dispatch:
         else:
             self._counters.get(frame.uri, self._other).inc()
             await self._answer(link, frame)
+
+    def _usual_heartbeat(self, link: DeviceLink, message: str | bytes) -> str | None:
+        """Answer a heartbeat as nearly all cameras send it, which is most of what they send.
+
+        None leaves it to the way that all other frames take: it is another one, or is not good.
+        """
+        if not link.did or (sent := read_usual_heartbeat(message)) is None:
+            return None
+        param = sent.data.param
+        if param.ip not in (None, link.ip):
+            return None
+        try:
+            result = self._admission.heartbeat(sent.token, param, link)
+        except HubError:
+            return None
+        self._counters[HEARTBEAT].inc()
+        return encode_ok(Request(sent.msgid, HEARTBEAT, _NO_PARAM), result)
 
     def on_ended(self, link: DeviceLink, reason: str) -> None:
         """Handle a connection's end: its device is offline unless a newer link replaced it."""

@@ -165,6 +165,9 @@ class Rounds:
         """Make News of what has happened, if anything has."""
         self._forget_what_was_missed()
         records, changes, alarms = self._followed.take() if self._followed else ([], [], [])
+        if not self._places:
+            self._kept.clear()
+            return
         if not (records or changes or alarms or beat):
             return
         self.newest += 1

@@ -135,7 +135,7 @@ def redact_uri(uri: str) -> str:
 
 def is_personal_number(name: str) -> bool:
     """Return whether a field of this name holds a personal number: of a card, or a phone's."""
-    return bool(_NUMBER_NAMES.fullmatch(_letters_only(name)))
+    return _names_number(name) if len(name) > _MAX_KEY else _of_name(name)
 
 
 def format_size(count: int) -> str:
@@ -298,8 +298,13 @@ def _seen_key(key: str) -> tuple[str, str]:
     return redact_text(key), _letters_only(key)
 
 
+def _names_number(name: str) -> bool:
+    return _NUMBER_NAMES.fullmatch(_letters_only(name)) is not None
+
+
 #: Frames of one kind have the same keys: one who is sent 50 people a second has 14 in each.
 _of_key = lru_cache(maxsize=512)(_seen_key)
+_of_name = lru_cache(maxsize=512)(_names_number)
 
 
 def _letters_only(name: str) -> str:

@@ -5,6 +5,7 @@ table of the hub's pending requests. Nothing here waits: answers are passed on b
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,6 +21,8 @@ MAX_SN_LENGTH = 64
 MAX_DID_LENGTH = 20
 MAX_IP_LENGTH = 64
 MAX_SIGN_LENGTH = 4096
+#: A longer heartbeat is not a usual one.
+_MAX_USUAL_LENGTH = 512
 
 
 class ConnectParam(Struct, frozen=True):
@@ -42,6 +45,23 @@ class KeepaliveParam(Struct, frozen=True):
     did: str | None = None
     sn: str | None = None
     ip: str | None = None
+
+
+class _UsualParam(KeepaliveParam, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _UsualData(Struct, frozen=True, forbid_unknown_fields=True):
+    uri: Literal["/heartbeat"]
+    param: _UsualParam
+
+
+class UsualHeartbeat(Struct, frozen=True, forbid_unknown_fields=True):
+    """A heartbeat exactly as 1.3 documents it, with texts for all values, of any content."""
+
+    msgid: str
+    data: _UsualData
+    token: str
 
 
 class ConnectResult(Struct, frozen=True):
@@ -93,6 +113,18 @@ def decode_keepalive(param: Raw) -> KeepaliveParam:
     Raises BadParameter, which names the field.
     """
     return read_tolerantly(_read_keepalive, bytes(param))
+
+
+def read_usual_heartbeat(message: str | bytes) -> UsualHeartbeat | None:
+    """Return a heartbeat as nearly all cameras send it; None for anything else."""
+    if not isinstance(message, str) or len(message) > _MAX_USUAL_LENGTH:
+        return None
+    if '"/heartbeat"' not in message:
+        return None
+    try:
+        return _USUAL_HEARTBEAT.decode(message)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
 
 
 RequestOutcome = Response | HubError
@@ -175,6 +207,7 @@ class _Keepalive(Struct):
 _CONNECT = msgspec.json.Decoder(_Connect)
 _SN_ONLY = msgspec.json.Decoder(_SnOnly)
 _KEEPALIVE = msgspec.json.Decoder(_Keepalive)
+_USUAL_HEARTBEAT = msgspec.json.Decoder(UsualHeartbeat)
 _TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 

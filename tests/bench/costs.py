@@ -30,11 +30,11 @@ from tests.support.ports import free_port
 
 #: At most so many calls and system calls, of Python 3.11 to 3.13 the highest.
 MOST = {
-    "heartbeat": (252, 5),
-    "command": (945, 17),
-    "capture": (1040, 16),
-    "connect": (2750, 40),
-    "reconnect": (2750, 40),
+    "heartbeat": (195, 5),
+    "command": (900, 16),
+    "capture": (1015, 16),
+    "connect": (2450, 36),
+    "reconnect": (2450, 36),
 }
 #: How much more is tolerated, because of what the hub does beside it.
 _TOLERATED = 1.08

@@ -38,6 +38,29 @@ async def test_a_camera_connects_sends_heartbeats_and_updates_its_token() -> Non
         assert update["result"]["token"] != camera.token
 
 
+@pytest.mark.parametrize("param", [{}, {"did": "1"}, {"did": " "}, {"did": "9"}, {"sn": "other"}])
+@pytest.mark.parametrize("token", ["", "nonsense"])
+async def test_a_usual_heartbeat_is_answered_as_any_other(
+    param: dict[str, str], token: str
+) -> None:
+    async with connected_camera() as (_, _, camera):
+        for sent in (camera.token, token):
+            answers = []
+            for form in (param, param | {"a": "field that 1.3 does not have"}):
+                await camera.send(
+                    {"msgid": "7", "token": sent, "data": {"uri": "/heartbeat", "param": form}}
+                )
+                answers.append(await camera.receive())
+            assert answers[0] == answers[1]
+
+
+async def test_a_usual_heartbeat_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected_camera() as (_, _, camera):
+        with monkeypatch.context() as patch:
+            patch.setattr("hub.link.dispatch.decode_frame", None)
+            assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
 async def test_the_uri_may_lack_its_slash_and_have_blanks() -> None:
     async with connected_camera() as (_, _, camera):
         assert (await camera.ask(" heartbeat"))["code"] == 200

@@ -19,6 +19,7 @@ from hub.wire.session import (
     RequestOutcome,
     decode_connect,
     decode_keepalive,
+    read_usual_heartbeat,
 )
 
 
@@ -289,3 +290,40 @@ def test_any_param_is_within_bounds_or_refused_with_the_field(param: str) -> Non
         assert len(said.sn or "") <= 64
         assert len(said.did or "") <= 20
         assert len(said.ip or "") <= 64
+
+
+USUAL = (
+    '{"msgid":"1","token":"t","data":{"uri":"/heartbeat","param":{"did":"1","sn":"S","ip":"::1"}}}'
+)
+
+
+def test_1_3_a_documented_heartbeat_is_a_usual_one() -> None:
+    sent = read_usual_heartbeat(USUAL)
+    assert sent is not None
+    param = sent.data.param
+    assert (sent.msgid, sent.token, param.did, param.sn, param.ip) == ("1", "t", "1", "S", "::1")
+    assert read_usual_heartbeat(USUAL.replace('"did":"1","sn":"S","ip":"::1"', "")) is not None
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        ('"msgid":"1"', '"msgid":1'),
+        ('"msgid":"1",', ""),
+        ('"msgid"', '"msgid "'),
+        ('"token":"t",', ""),
+        ('"/heartbeat"', '" heartbeat"'),
+        ('"/heartbeat"', '"/token/update"'),
+        ('"did":"1"', '"did":1'),
+        ('"did":"1"', '"did":null,"more":[[[[[[[[]]]]]]]]'),
+        ('"param":', '"code":200,"param":'),
+        ('"param":{"did":"1","sn":"S","ip":"::1"}', '"param":[]'),
+        ("}}}", "}}"),
+        ('"t"', f'"{"t" * 500}"'),
+        ('"t"', r'"\ud800"'),
+    ],
+)
+def test_every_other_frame_is_left_to_the_tolerant_reader(usual: str, other: str) -> None:
+    assert usual in USUAL
+    assert read_usual_heartbeat(USUAL.replace(usual, other, 1)) is None
+    assert read_usual_heartbeat(USUAL.encode()) is None
