@@ -146,7 +146,7 @@ Category = Annotated[
     PersonField(
         label="List",
         column="类别",
-        others=("人员类别", "人员类型", "类型"),
+        others=("list", "名单", "人员类别", "人员类型", "类型"),
         kind="choice",
         expected=_CHOOSE,
         option="The category [default of a new person: whitelist].",

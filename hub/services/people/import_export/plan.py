@@ -212,7 +212,7 @@ class Planner:
             if len(found) > 1:
                 raise _refuse("several", f"several people have the {field} {value}", field, value)
             return (found[0], True) if found else (None, False)
-        raise _refuse("nobody", "a pid, a work number or a name is required")
+        raise _refuse("no name", "a pid, a work number or a name is required")
 
     def _check_once(self, line: int, pid: str | None, cells: PersonCells) -> None:
         """Refuse a second row about the same person."""

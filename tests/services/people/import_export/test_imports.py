@@ -103,7 +103,7 @@ async def test_a_dry_run_says_for_each_row_what_would_happen_and_changes_nothing
         (4, "refuse", "", "", ""),
         (5, "refuse", "", "", ""),
     ]
-    assert [row.refusal.code for row in rows if row.refusal] == ["nobody", "word"]
+    assert [row.refusal.code for row in rows if row.refusal] == ["no name", "word"]
     (second,) = await imports.rows(preview.id, after=2, limit=1, actions=["refuse"])
     assert second == rows[3]
     assert [person.name for person in await people(hub)] == ["Ada"]
