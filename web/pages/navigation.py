@@ -86,7 +86,11 @@ TREE = (
         "viewer",
         (
             Entry("/cameras", N_("All cameras"), "viewer"),
-            Entry("/cameras/connect", N_("Connect"), also=("/cameras/accept", "/cameras/add", "/cameras/import")),
+            Entry(
+                "/cameras/connect",
+                N_("Connect"),
+                also=("/cameras/accept", "/cameras/add", "/cameras/import"),
+            ),
             Entry("/cameras/groups", N_("Groups"), "guard"),
             Entry("/cameras/many", N_("Settings for many")),
             Entry("/cameras/firmware", N_("Firmware")),

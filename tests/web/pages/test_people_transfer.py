@@ -65,6 +65,17 @@ async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Phot
     assert await hub.services.people.register.count() == 1
 
 
+async def test_a_refused_line_names_the_person_and_the_words_that_are_allowed(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await send(admin, b"name,list\nCy Dunn,purple\n,VIP\n")
+    await admin.get(admin.goes_to)
+    assert "Cy Dunn" in admin.text
+    allowed = "“purple” is not known. Allowed: whitelist, blacklist, VIP, visitor."
+    assert f"List: the word {allowed}" in admin.text
+    assert "A new person needs a name." in admin.text
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the rights of the data directory protect them")
 @pytest.mark.parametrize(("language", "first"), [("en", "pid,name,"), ("zh-CN", "人员编号,姓名,")])
 async def test_a_template_can_be_filled_and_imported(

@@ -6,6 +6,8 @@ from hub.errors import BadParameter, HubError
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES
 from hub.services.people.import_export.plan import RefusalCode, RowRefusal
 from hub.store.people.person_fields import PERSON_FIELDS
+from hub.wire.code_tables import CATEGORIES, GENDERS
+from web import language
 from web.http.bodies import TooSlow
 from web.language import N_, gettext
 from web.pages.shown.form_fields import describe_photo_fault
@@ -17,11 +19,14 @@ _COLUMNS = {
     "photo": N_("Photo"),
 }
 
+#: What stands in columns of words.
+_WORDS = {"category": CATEGORIES, "gender": GENDERS}
+
 _ROWS: dict[RefusalCode, str] = {
     "shortened": N_(
         "%(field)s: a spreadsheet has shortened the number (%(value)s). Format the column as text."
     ),
-    "word": N_("%(field)s: the word “%(value)s” is not known."),
+    "word": N_("%(field)s: the word “%(value)s” is not known. Allowed: %(allowed)s."),
     "number": N_("%(field)s: “%(value)s” is not a whole number."),
     "time": N_("%(field)s: “%(value)s” is not a date, such as 2026-12-31 or 2026-12-31 18:00."),
     "wrong": N_("%(field)s: this value is not allowed."),
@@ -61,6 +66,11 @@ def describe_refusal(refusal: RowRefusal) -> str:
         "field": gettext(_COLUMNS.get(refusal.field, refusal.field)),
         "value": refusal.value,
         "line": refusal.other_line,
+        "allowed": gettext(", ").join(
+            name.of(language.current().code)
+            for code, name in _WORDS.get(refusal.field, {}).items()
+            if code
+        ),
     }
     return gettext(_ROWS[refusal.code]) % values
 

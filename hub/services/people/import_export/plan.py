@@ -136,7 +136,13 @@ class Planner:
         cells = [found for found in read if not isinstance(found, RowRefusal)]
         known = await _Known.of(self._register, cells)
         return [
-            PlannedRow(line=row.line, action="refuse", cells=row.cells, refusal=found)
+            PlannedRow(
+                line=row.line,
+                action="refuse",
+                cells=row.cells,
+                name=self._name_in(row),
+                refusal=found,
+            )
             if isinstance(found, RowRefusal)
             else self._plan(row, found, known)
             for row, found in zip(rows, read, strict=True)
@@ -154,6 +160,11 @@ class Planner:
             return read_cells(self._fields, row.cells, self._zone)
         except BadCell as bad:
             return RowRefusal(bad.fault, str(bad), bad.field, bad.value)
+
+    def _name_in(self, row: TableRow) -> str:
+        """Whom a row that cannot be read is about, as the table has it."""
+        pairs = zip(self._fields, row.cells, strict=False)
+        return next((cell for field, cell in pairs if field == "name"), "").strip()
 
     def _plan(self, row: TableRow, cells: PersonCells, known: _Known) -> PlannedRow:
         name = cells.get("name") or ""

@@ -101,7 +101,7 @@ async def test_a_dry_run_says_for_each_row_what_would_happen_and_changes_nothing
         (2, "change", "7", "Ada Quist", "7.jpg"),
         (3, "add", "", "李雷", ""),
         (4, "refuse", "", "", ""),
-        (5, "refuse", "", "", ""),
+        (5, "refuse", "", "Eve", ""),
     ]
     assert [row.refusal.code for row in rows if row.refusal] == ["no name", "word"]
     (second,) = await imports.rows(preview.id, after=2, limit=1, actions=["refuse"])
