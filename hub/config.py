@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec import inspect as shape
 
+from hub.decoders import convert
 from hub.errors import StartFault
 
 
@@ -354,7 +355,7 @@ class Setting(Struct, frozen=True):
         and booleans.
         """
         try:
-            checked: Value = msgspec.convert(value, self.type, strict=not from_text)
+            checked: Value = convert(value, self.type, strict=not from_text)
             if isinstance(checked, float) and not math.isfinite(checked):
                 raise ValueError
             if isinstance(checked, str):

@@ -16,7 +16,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from hub.config import (
@@ -28,6 +27,7 @@ from hub.config import (
     as_toml,
     ports_of,
 )
+from hub.decoders import convert
 from hub.errors import StartFault
 
 FILE_NAME = "sitehub.toml"
@@ -205,7 +205,7 @@ def _build(values: Mapping[str, Value]) -> Config:
     sections: dict[str, dict[str, Value]] = {section: {} for section in SECTIONS}
     for name, value in values.items():
         sections[SETTINGS[name].section][SETTINGS[name].key] = value
-    return msgspec.convert(sections, Config)
+    return convert(sections, Config)
 
 
 def _check_combinations(config: Config) -> None:

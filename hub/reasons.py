@@ -13,6 +13,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
+
 
 class Reason(Struct, frozen=True, array_like=True, omit_defaults=True):
     """A sentence with `values` in the places of `%(name)s`, if it has any. `str()` is English."""
@@ -58,6 +60,6 @@ def because(sentence: str, /, **values: Value) -> Reason:
 def read_reason(stored: str) -> Reason:
     """Return a reason as it was stored. What is stored as a text stays that text."""
     try:
-        return msgspec.json.decode(stored, type=Reason)
+        return decode_json(stored, Reason)
     except msgspec.MsgspecError:
         return Reason(stored)

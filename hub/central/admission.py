@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hub.central.certificates import SERVER, SERVER_KEY
 from hub.central.codes import Admission, admit
 from hub.central.hubs import utc_now
+from hub.decoders import decode_json
 from hub.errors import StartFault
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
@@ -77,7 +78,7 @@ class Admissions:
         if self._of_network.wait_seconds(network) or self._of_all.wait_seconds(_ALL):
             return Answer("often")
         try:
-            ask = msgspec.json.decode(said, type=Ask)
+            ask = decode_json(said, Ask)
             async with self._turn:
                 found = await self._admit(ask, utc_now())
         except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from hub.central.accounts import Account, accounts_conf
 from hub.central.certificates import CA, issue, issue_server, make_authority, put_file
+from hub.decoders import decode_json
 from hub.durable_files import PUBLIC, SECRET
 from hub.errors import BadParameter, StartFault
 from hub.process.data_directory import LOCK, DirectoryInUse, held_after_commands
@@ -276,7 +277,7 @@ def _contents(path: Path) -> bytes | None:
 
 def _read(path: Path, type: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=type)
+        return decode_json(path.read_bytes(), type)
     except OSError as error:
         raise StartFault(f"{path} cannot be read: {error.strerror}; {_REMEDY}") from error
     except msgspec.MsgspecError as error:

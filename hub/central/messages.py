@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.services.forwarding.erasures import MAX_RECORDS
 from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
@@ -228,7 +229,7 @@ def _state(hub: str, headers: Mapping[str, str], payload: bytes, sent_at: dateti
     if headers.get(KV_OPERATION):
         return StateRow(hub, None, sent_at)
     try:
-        state = msgspec.json.decode(payload, type=SiteState)
+        state = decode_json(payload, SiteState)
         times = (state.at, state.last_backup, state.certificate_ends, state.identity_ends)
         for time in filter(None, times):
             _utc(time)
@@ -239,7 +240,7 @@ def _state(hub: str, headers: Mapping[str, str], payload: bytes, sent_at: dateti
 
 def _record(sender: Sender, payload: bytes) -> RecordRow:
     body = _json(payload)
-    record = msgspec.json.decode(body, type=_Record)
+    record = decode_json(body, _Record)
     return RecordRow(
         sender,
         _seq(record.seq),
@@ -254,7 +255,7 @@ def _record(sender: Sender, payload: bytes) -> RecordRow:
 
 def _alarm(sender: Sender, payload: bytes) -> AlarmRow:
     body = _json(payload)
-    alarm = msgspec.json.decode(body, type=_Alarm)
+    alarm = decode_json(body, _Alarm)
     return AlarmRow(
         sender,
         _seq(alarm.seq),
@@ -268,12 +269,12 @@ def _alarm(sender: Sender, payload: bytes) -> AlarmRow:
 
 
 def _gap(sender: Sender, payload: bytes) -> GapRow:
-    gap = msgspec.json.decode(payload, type=_Gap)
+    gap = decode_json(payload, _Gap)
     return GapRow(sender, _seq(gap.first), _seq(gap.last), _text(gap.reason))
 
 
 def _erasure(sender: Sender, payload: bytes, sent_at: datetime) -> ErasureRow:
-    erasure = msgspec.json.decode(payload, type=_Erasure)
+    erasure = decode_json(payload, _Erasure)
     if len(erasure.uuids) > _MAX_NUMBERS or any(len(one) > _MAX_NUMBER for one in erasure.uuids):
         raise ValueError("too many numbers, or too long ones")
     return ErasureRow(
@@ -288,7 +289,7 @@ def _erasure(sender: Sender, payload: bytes, sent_at: datetime) -> ErasureRow:
 
 
 def _log(sender: Sender, payload: bytes, sent_at: datetime) -> LogRow:
-    logs = msgspec.json.decode(payload, type=_Log).earlier
+    logs = decode_json(payload, _Log).earlier
     if len(logs) > MAX_EARLIER_LOGS or not all(_LOG_ID.fullmatch(one.log) for one in logs):
         raise ValueError("too many logs, or wrong ones")
     return LogRow(sender, tuple((one.log, _seq(one.last_seq)) for one in logs), sent_at)

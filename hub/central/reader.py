@@ -22,6 +22,7 @@ from nats.aio.msg import Msg
 
 from hub.central.messages import KV_OPERATION, TRIAL
 from hub.central.received import Received, read_message
+from hub.decoders import decode_json
 from hub.errors import StartFault
 from hub.folding import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of, stream_of
@@ -247,7 +248,7 @@ class Reader(NatsConnection):
     async def _ask_for(self, kind: type[_Answer], what: str, body: bytes = b"") -> _Answer:
         reply = await self.request(f"$JS.API.{what}", body)
         try:
-            return msgspec.json.decode(reply.data, type=kind)
+            return decode_json(reply.data, kind)
         except msgspec.MsgspecError as error:
             raise TryLater("its answer could not be understood") from error
 

@@ -17,6 +17,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
+
 Level = Literal["debug", "info", "warning", "error"]
 
 NAME = "sitehub.log"
@@ -59,7 +61,7 @@ def _severity(line: str) -> int | None:
     """Return the severity of a line; None if it is no beginning of an entry, or is torn."""
     if line.startswith("{"):
         try:
-            return _SEVERITIES.get(msgspec.json.decode(line, type=_JsonLine).level)
+            return _SEVERITIES.get(decode_json(line, _JsonLine).level)
         except (msgspec.MsgspecError, UnicodeError):
             return None
     found = _TEXT_LINE.match(line)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.simulator.device.state import DeviceState
 from hub.simulator.endpoint import HubAway
 from hub.simulator.firmware_upgrade import UpgradeRefused
@@ -35,7 +36,7 @@ async def query(
     body = {"otaId": "", "sn": state.sn, "did": "", "verCode": state.ver_code}
     response = await http_client.post(_QUERY_PATH, msgspec.json.encode(body), token)
     try:
-        return msgspec.json.decode(response.content, type=_QueryReply).data
+        return decode_json(response.content, _QueryReply).data
     except msgspec.MsgspecError as error:
         raise HubAway(f"{_QUERY_PATH}: {error}") from None
 
@@ -82,6 +83,6 @@ async def _download(http_client: HttpClient, url: str) -> bytes:
 
 def _version_in(content: bytes) -> str:
     try:
-        return msgspec.json.decode(content, type=Versions).fw_ver or ""
+        return decode_json(content, Versions).fw_ver or ""
     except msgspec.MsgspecError:
         return ""

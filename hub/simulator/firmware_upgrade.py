@@ -10,6 +10,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from hub.decoders import decode_json
 from hub.simulator.device.state import DeviceState
 from hub.simulator.endpoint import HubAway
 from hub.simulator.http_client import HttpClient, HttpResponse
@@ -41,7 +42,7 @@ async def query(
     body = {"otaId": state.ota_id, **who, **msgspec.to_builtins(state.versions)}
     response = await http_client.post(_QUERY_PATH, msgspec.json.encode(body), token)
     try:
-        offered = msgspec.json.decode(response.content, type=_QueryReply).data
+        offered = decode_json(response.content, _QueryReply).data
     except msgspec.MsgspecError as error:
         raise HubAway(f"{_QUERY_PATH}: {error}") from None
     return offered if offered is not None and offered.ver_code > state.ver_code else None
@@ -104,7 +105,7 @@ def _versions_of(component: OtaComponent, ver_name: str, content: bytes) -> Vers
         return Versions(sw_ver=ver_name)
     if component.type == _DESCRIPTION:
         try:
-            return msgspec.json.decode(content, type=Versions)
+            return decode_json(content, Versions)
         except msgspec.MsgspecError:
             return Versions()
     return Versions()

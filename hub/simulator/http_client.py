@@ -11,6 +11,7 @@ import trio
 from msgspec import Struct
 from trio.abc import Stream
 
+from hub.decoders import decode_json
 from hub.simulator.endpoint import HubAway
 
 #: Limit for one exchange, from sending the request to the end of the response.
@@ -193,7 +194,7 @@ def _headers(token: str | None) -> tuple[tuple[str, str], ...]:
 def _code_in(content: bytes, status: int) -> int:
     """Return the code in a reply's body, or the HTTP status if the body has none."""
     try:
-        return msgspec.json.decode(content, type=_ReplyBody).code
+        return decode_json(content, _ReplyBody).code
     except msgspec.MsgspecError:
         return status
 

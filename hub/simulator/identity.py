@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.simulator.scenario.population import PLACES, CameraPlace
 
 #: The size of the keys in cameras of this make (D8).
@@ -87,7 +88,7 @@ def to_json(identities: Sequence[CameraIdentity]) -> bytes:
 
 def from_json(data: bytes) -> tuple[CameraIdentity, ...]:
     """Decode a file that `to_json` encoded. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=tuple[CameraIdentity, ...])
+    return decode_json(data, tuple[CameraIdentity, ...])
 
 
 def _name(number: int) -> str:

@@ -13,6 +13,7 @@ import trio
 from msgspec import Raw
 from trio_websocket import HandshakeError
 
+from hub.decoders import decode_json
 from hub.errors import DeviceBusy, HubError
 from hub.simulator.credentials import Credentials
 from hub.simulator.device.actions import (
@@ -259,6 +260,6 @@ class Link:
 
 def _decode_result(response: Response, type_: type[R]) -> R:
     try:
-        return msgspec.json.decode(response.result or Raw(b"null"), type=type_)
+        return decode_json(response.result or Raw(b"null"), type_)
     except msgspec.MsgspecError as error:
         raise HubAway(f"the answer to {response.uri} has an invalid result: {error}") from None

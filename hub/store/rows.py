@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub import metrics
+from hub.decoders import convert, decode_json
 from hub.folding import visible
 from hub.log import limited
 from hub.wire.times import Moment
@@ -149,7 +150,7 @@ class TableRows(Generic[T]):
         try:
             for name, decode in self._decoders.items():
                 values[name] = decode(values[name])
-            item = msgspec.convert(values, self._shape, builtin_types=(bytes,))
+            item = convert(values, self._shape, builtin_types=(bytes,))
             # No statement would find the row by a key that was changed.
             if not any(_WRONG_BYTE in str(row[at]) for at in self._key) and is_whole(item):
                 return item
@@ -191,7 +192,7 @@ def is_moment(value: object) -> bool:
 
 def as_moment(value: object) -> int:
     """Return a time as it is. Raises ValidationError if it is none."""
-    return msgspec.convert(value, Moment)
+    return convert(value, Moment)
 
 
 def as_text(value: object) -> str:
@@ -204,7 +205,7 @@ def as_text(value: object) -> str:
 def as_json(value: object) -> str:
     """Return the text of an object in JSON as it is. Raises an exception if it is none."""
     text = as_text(value)
-    msgspec.json.decode(text, type=dict[str, object])
+    decode_json(text, dict[str, object])
     return text
 
 

@@ -23,6 +23,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.durable_files import flush_directory, flush_file, read_file
 from hub.errors import StartFault, UpdateRefused
 from hub.update import FOLDER
@@ -114,7 +115,7 @@ class Programs:
         """Return the state. If it cannot be read, the newest program is taken for the current."""
         self._refuse_links(self.folder)
         try:
-            return msgspec.json.decode(read_file(self.folder / STATE), type=UpdateState)
+            return decode_json(read_file(self.folder / STATE), UpdateState)
         except FileNotFoundError:
             return UpdateState()
         except (OSError, msgspec.DecodeError):

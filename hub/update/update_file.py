@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import UpdateRefused
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def read_header(file: BinaryIO, key: Ed25519PublicKey | None) -> UpdateHeader:
             "signature", "the update is not signed with the key that this sitehub was built with"
         )
     try:
-        return msgspec.json.decode(text, type=UpdateHeader)
+        return decode_json(text, UpdateHeader)
     except msgspec.DecodeError:
         raise UpdateRefused("format", "the header of the update is damaged") from None
 

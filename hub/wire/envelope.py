@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from hub.decoders import json_decoder
 from hub.errors import OK, BadParameter, HubError
 from hub.wire import json_limits
 from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
@@ -181,9 +182,9 @@ class _ResponseOut(Struct):
     data: _ResponseData
 
 
-_FRAME = msgspec.json.Decoder(_Frame)
-_MSGID = msgspec.json.Decoder(_Msgid)
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_FRAME = json_decoder(_Frame)
+_MSGID = json_decoder(_Msgid)
+_FIELDS = json_decoder(dict[str, Raw])
 
 
 def _read_frame(frame: bytes) -> Request | Response:

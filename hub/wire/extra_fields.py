@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter
 from hub.wire import json_limits
 from hub.wire.coercion import (
@@ -45,16 +46,14 @@ MAX_EXTRA_BYTES = 64 * 1024
 #: sent is among them, or the object would have two.
 _FURTHER = "omitted_fields"
 
-_TEXT: msgspec.json.Decoder[LooseText] = msgspec.json.Decoder(LooseText)
-_NUMBER: msgspec.json.Decoder[LooseNumber] = msgspec.json.Decoder(LooseNumber)
-_BOOLEAN: msgspec.json.Decoder[bool | int | str | None] = msgspec.json.Decoder(
-    bool | int | str | None
-)
+_TEXT: msgspec.json.Decoder[LooseText] = json_decoder(LooseText)
+_NUMBER: msgspec.json.Decoder[LooseNumber] = json_decoder(LooseNumber)
+_BOOLEAN: msgspec.json.Decoder[bool | int | str | None] = json_decoder(bool | int | str | None)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_FIELDS = json_decoder(dict[str, Raw])
 _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
-_LIST = msgspec.json.Decoder(list[dict[str, Raw]])
-_ITEMS = msgspec.json.Decoder(list[Raw])
+_LIST = json_decoder(list[dict[str, Raw]])
+_ITEMS = json_decoder(list[Raw])
 _DROPPED_KEY = re.compile(rb'"\s*(?:feature|race)\s*"')
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
@@ -100,7 +99,7 @@ class ExtraObject(Struct, frozen=True):
     omitted: tuple[str, ...] = ()
 
 
-_OMITTED = msgspec.json.Decoder(Omitted)
+_OMITTED = json_decoder(Omitted)
 _OMITTED_BYTES = len(msgspec.json.encode(Omitted(2**53, "0" * 64)))
 
 

@@ -13,6 +13,7 @@ from typing import AnyStr, TypeVar
 import msgspec
 from msgspec import Raw
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter
 from hub.wire.json_structure import is_escaped, structure_of
 
@@ -34,7 +35,7 @@ LONG_BYTES = 256 * 1024
 MAX_SHORT_TEXT_BYTES = 64 * 1024
 
 _MAX_WEIGHED = 4096
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_FIELDS = json_decoder(dict[str, Raw])
 _SURROGATE = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
     rb"|[c-fC-F][0-9a-fA-F]{2})"

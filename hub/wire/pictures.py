@@ -10,6 +10,7 @@ import msgspec
 import pybase64
 from msgspec import Raw, Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter
 
 #: MIME types that are accepted, and the file extension of each.
@@ -124,9 +125,7 @@ def _unescape(content: bytes) -> bytes:
         return content
     if b"\\\\" in content:
         raise binascii.Error("no base64 has a backslash")
-    return b"".join(
-        msgspec.json.decode(b'"%b"' % piece, type=str).encode("ascii") for piece in _pieces(content)
-    )
+    return b"".join(decode_json(b'"%b"' % piece, str).encode("ascii") for piece in _pieces(content))
 
 
 def _without_breaks(content: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter, DeviceBusy, HubError
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText, coerce_text
@@ -204,11 +205,11 @@ class _Keepalive(Struct):
     ip: LooseText = None
 
 
-_CONNECT = msgspec.json.Decoder(_Connect)
-_SN_ONLY = msgspec.json.Decoder(_SnOnly)
-_KEEPALIVE = msgspec.json.Decoder(_Keepalive)
-_USUAL_HEARTBEAT = msgspec.json.Decoder(UsualHeartbeat)
-_TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
+_CONNECT = json_decoder(_Connect)
+_SN_ONLY = json_decoder(_SnOnly)
+_KEEPALIVE = json_decoder(_Keepalive)
+_USUAL_HEARTBEAT = json_decoder(UsualHeartbeat)
+_TS: msgspec.json.Decoder[str | int | float] = json_decoder(str | int | float)
 
 
 def _read_connect(param: bytes) -> ConnectParam:

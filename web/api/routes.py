@@ -14,6 +14,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 from werkzeug.sansio.request import Request as Head
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter, NoSuchResource, NotAllowed
 from hub.services import Services
 from hub.wire import json_limits
@@ -152,7 +153,7 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
 @cache
 def _body_decoder(body: Any) -> msgspec.json.Decoder[Any]:
     """What decodes a body as this type. Made once: it takes longer than the rest of a route."""
-    return msgspec.json.Decoder(body)
+    return json_decoder(body)
 
 
 @cache
@@ -163,7 +164,7 @@ def _query_reader(query: type[Struct]) -> Callable[[], object]:
     parameter is given more than once. Unknown names are refused: a misspelt filter would
     return everything.
     """
-    decoder = msgspec.json.Decoder(query, strict=False)
+    decoder = json_decoder(query, strict=False)
     lists = list_parameters(query)
     # A query may have a name of its own that signatures have too, as `path` of a device's picture.
     others = {*SIGNATURE}.difference(query.__struct_fields__)

@@ -23,6 +23,7 @@ from hypercorn.typing import (
 )
 
 from hub import metrics
+from hub.decoders import json_decoder
 from hub.errors import (
     CODES,
     OK,
@@ -91,7 +92,7 @@ class _Sender(msgspec.Struct):
     did: LooseText = None
 
 
-_SENDER = msgspec.json.Decoder(_Sender)
+_SENDER = json_decoder(_Sender)
 
 
 def device_api(services: Services, bodies: Bodies) -> ASGIFramework:

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from hub.cli.run.demo_door import serve_door
+from hub.decoders import convert
 from hub.errors import StartFault
 from hub.services import Services
 from hub.services.admission.unsigned.approval import unknown_code
@@ -98,7 +99,7 @@ def _person_put(person: SimulatedPerson, photo: bytes) -> PersonPut:
     """Describe a known person for the register, as the face libraries of the cameras do."""
     return PersonPut(
         pid=person.uuid,
-        change=msgspec.convert(
+        change=convert(
             {
                 "name": person.name,
                 "work_id": person.work_id,

@@ -16,6 +16,7 @@ import trio
 from msgspec import Struct
 
 from hub.cli.output import print_line
+from hub.decoders import decode_json
 from hub.errors import StartFault
 from hub.process.signals import STOP_SIGNALS
 from hub.simulator.endpoint import HubEndpoint
@@ -56,7 +57,7 @@ class FleetRun:
 
 def read_api_key(path: Path) -> ApiKey:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ApiKey)
+        return decode_json(path.read_bytes(), ApiKey)
     except OSError as error:
         raise StartFault(f"cannot read the API key {path}: {error.strerror}") from None
     except msgspec.DecodeError:

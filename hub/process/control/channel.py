@@ -23,6 +23,7 @@ import msgspec
 import trio
 from msgspec import Raw, Struct
 
+from hub.decoders import decode_json
 from hub.durable_files import replace_file
 from hub.errors import HubError, StartFault
 from hub.log import limited
@@ -188,7 +189,7 @@ async def _read_secret(stream: trio.abc.Stream, secret: str) -> bytes:
 
 async def _respond(services: Services, api: AnswerApi, line: bytes) -> Response:
     try:
-        operation = msgspec.json.decode(line, type=_Request).operation
+        operation = decode_json(line, _Request).operation
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Response("the running hub does not know this command: is it an older version?")
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import decode_json
 from hub.errors import StartFault
 from hub.process.control.request import ControlRequest
 
@@ -64,12 +65,12 @@ def ask_running_hub(
             "sitehub doctor"
         ) from None
     try:
-        response = msgspec.json.decode(line, type=Response)
+        response = decode_json(line, Response)
     except msgspec.DecodeError:
         raise StartFault("the running hub stopped before it responded: try again") from None
     if response.fault is not None:
         raise StartFault(response.fault)
-    result: R = msgspec.json.decode(response.result, type=request.result_type)
+    result: R = decode_json(response.result, request.result_type)
     return result
 
 
@@ -99,6 +100,6 @@ def _exchange(address: ChannelAddress, request: ControlRequest[Any], deadline: f
 
 def _read_address(path: Path) -> ChannelAddress:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ChannelAddress)
+        return decode_json(path.read_bytes(), ChannelAddress)
     except (OSError, msgspec.DecodeError):
         raise StartFault("the hub is starting or stopping: try again") from None

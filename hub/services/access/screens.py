@@ -15,6 +15,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import Users
@@ -87,7 +88,7 @@ class Screens:
         if not stored:
             return None
         try:
-            link = msgspec.json.decode(stored, type=ScreenLink)
+            link = decode_json(stored, ScreenLink)
         except msgspec.DecodeError:  # Damaged on the disk: it is not valid any more.
             return None
         if not hmac.compare_digest(link.token_hash.encode(), hash_token(token).hex().encode()):

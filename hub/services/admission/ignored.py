@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, NoSuchResource
 from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.store.tables.settings import SettingTable
@@ -54,6 +55,6 @@ class IgnoredDevices:
 def _read(text: str | None) -> list[str]:
     """What was stored; nothing if it cannot be read."""
     try:
-        return msgspec.json.decode(text or "[]", type=list[str])
+        return decode_json(text or "[]", list[str])
     except msgspec.DecodeError:
         return []

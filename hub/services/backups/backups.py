@@ -16,6 +16,7 @@ import trio
 
 from hub import metrics
 from hub.config import BackupConfig
+from hub.decoders import decode_json
 from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change
 from hub.log import limited
@@ -436,7 +437,7 @@ class Backups:
 def _decoded(text: str, shape: type[_T]) -> _T | None:
     """Decode a setting; None if its row is damaged."""
     try:
-        return msgspec.json.decode(text, type=shape)
+        return decode_json(text, shape)
     except (msgspec.MsgspecError, ValueError):
         return None
 

@@ -35,6 +35,7 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, LikelyTime, Reading
+from hub.decoders import decode_json
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.audit import Actor, Audit
@@ -369,7 +370,7 @@ def is_jump(step: ClockStep) -> bool:
 
 def _load(saved: str | None) -> _SavedClock | None:
     try:
-        return msgspec.json.decode(saved or "", type=_SavedClock)
+        return decode_json(saved or "", _SavedClock)
     except msgspec.MsgspecError:
         return None
 

@@ -16,6 +16,7 @@ import msgspec
 import trio
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from hub.decoders import decode_json
 from hub.errors import (
     BadParameter,
     DeviceNonsense,
@@ -165,10 +166,10 @@ class ManyDevices:
         text = bytes(sent).decode()
         if rest is None:
             return text
-        fields = msgspec.json.decode(rest, type=dict)
+        fields = decode_json(rest, dict)
         pending = [one.param for one in await self.waiting(did) if one.name == name]
         for changes in (*pending, text):
-            fields = merge_changes(fields, msgspec.json.decode(changes, type=dict))
+            fields = merge_changes(fields, decode_json(changes, dict))
         return msgspec.json.encode(fields).decode()
 
     async def restart(self, delay_ms: int, dids: Sequence[str], by: Actor) -> Job:

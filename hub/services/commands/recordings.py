@@ -19,6 +19,7 @@ import trio
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.errors import (
     BadParameter,
     CannotStoreNow,
@@ -316,7 +317,7 @@ class _Content(Struct):
 
 def _content(result: Raw | None) -> bytes:
     try:
-        found = msgspec.json.decode(result or b"{}", type=_Content)
+        found = decode_json(result or b"{}", _Content)
     except msgspec.MsgspecError:
         raise DeviceNonsense("the device's answer has no file") from None
     return found.base64.encode()
@@ -324,6 +325,6 @@ def _content(result: Raw | None) -> bytes:
 
 def _unescaped(text: bytes) -> bytes:
     try:
-        return msgspec.json.decode(b'"%b"' % text, type=str).encode()
+        return decode_json(b'"%b"' % text, str).encode()
     except msgspec.MsgspecError:
         raise DeviceNonsense("the device's answer is not JSON") from None

@@ -12,6 +12,7 @@ import trio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter
 from hub.services.forwarding.nats.codes import (
     DEFAULT_PORT,
@@ -70,7 +71,7 @@ async def ask_centre(centre: str, code: str, own_secret: bytes) -> TargetFile:
     except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
         raise _refused("unreachable") from error
     try:
-        answer = msgspec.json.decode(said, type=Answer)
+        answer = decode_json(said, Answer)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _refused("stranger") from error
     if answer.refusal is not None:
@@ -82,7 +83,7 @@ async def ask_centre(centre: str, code: str, own_secret: bytes) -> TargetFile:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    target = msgspec.json.decode(answer.target, type=TargetFile)
+    target = decode_json(answer.target, TargetFile)
     return msgspec.structs.replace(target, key=private_pem.decode("ascii"))
 
 

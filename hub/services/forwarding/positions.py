@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.services.forwarding.sender import Position
 from hub.store.records.record_filter import RecordFilter
 from hub.store.targets.target import Cursor
@@ -35,7 +36,7 @@ async def is_ours(position: Position, store: Store) -> bool:
     if record is None:
         return True
     try:
-        shown = msgspec.json.decode(position.record, type=_Shown)
+        shown = decode_json(position.record, _Shown)
     except msgspec.MsgspecError:
         return False
     return (shown.did, shown.received_at) == (record.did, format_rfc3339(record.received_at))

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter
 from hub.services.forwarding.nats.identity import Identity
 
@@ -37,7 +38,7 @@ def read_target_file(data: bytes) -> TargetFile:
     if len(data) > MAX_BYTES:
         raise BadParameter(f"at most {MAX_BYTES} bytes are expected", field="file")
     try:
-        return msgspec.json.decode(data, type=TargetFile)
+        return decode_json(data, TargetFile)
     except msgspec.MsgspecError as error:
         raise BadParameter(f"it is no file of a target: {error}", field="file") from error
     except UnicodeDecodeError as error:

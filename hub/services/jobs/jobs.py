@@ -14,6 +14,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.errors import CannotStoreNow, HubError, TooManyRequests, hub_error_in
 from hub.live.feed import Change
 from hub.log import limited
@@ -95,7 +96,7 @@ class JobProgress:
 def decoded(text: str, kind: type[T]) -> T | None:
     """Return the subject of a job, or the detail of an item; None if it is not of this type."""
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decode_json(text, kind)
     except msgspec.MsgspecError:
         return None
 

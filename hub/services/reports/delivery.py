@@ -14,6 +14,7 @@ import msgspec
 import trio
 from msgspec import Meta, Struct
 
+from hub.decoders import decode_json
 from hub.durable_files import write_file
 from hub.errors import BadParameter, HubError
 from hub.folding import visible
@@ -310,6 +311,6 @@ def _reason(error: Exception) -> Reason:
 def _read(saved: str | None, otherwise: _T) -> _T:
     """Return saved settings; those of the beginning if they cannot be read."""
     try:
-        return msgspec.json.decode(saved or "{}", type=type(otherwise))
+        return decode_json(saved or "{}", type(otherwise))
     except msgspec.MsgspecError:
         return otherwise

@@ -12,6 +12,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.audit import Actor
 from hub.services.devices.availability import DeviceAvailability
@@ -136,7 +137,7 @@ class ReportMaker:
     def gates(self) -> Gates:
         """Return the groups at the entrances and the exits that were chosen last."""
         try:
-            found = msgspec.json.decode(self._store.settings.get(_GATES) or "{}", type=Gates)
+            found = decode_json(self._store.settings.get(_GATES) or "{}", Gates)
         except msgspec.MsgspecError:
             return Gates()
         known = {group.id for group in self._groups.list()}
@@ -158,7 +159,7 @@ class ReportMaker:
         """Return the schedules of attendance."""
         text = self._store.settings.get(_SCHEDULES) or "[]"
         try:
-            return msgspec.json.decode(text, type=tuple[Schedule, ...])
+            return decode_json(text, tuple[Schedule, ...])
         except msgspec.MsgspecError:
             return ()
 

@@ -20,6 +20,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import AlreadyExists, BadParameter
 from hub.services.audit import Actor
 from hub.services.clock.clock import STEADY_SECONDS
@@ -241,13 +242,13 @@ class RetentionPolicy:
 
     def _marks(self) -> list[_Mark]:
         try:
-            return msgspec.json.decode(self._store.settings.get(_MARKS) or "", type=list[_Mark])
+            return decode_json(self._store.settings.get(_MARKS) or "", list[_Mark])
         except msgspec.MsgspecError:
             return []
 
     def _looked(self) -> _Looked | None:
         try:
-            return msgspec.json.decode(self._store.settings.get(_LOOKED) or "", type=_Looked)
+            return decode_json(self._store.settings.get(_LOOKED) or "", _Looked)
         except msgspec.MsgspecError:
             return None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter
 from hub.wire.commands.capabilities import Edition
 from hub.wire.commands.dialect import (
@@ -23,7 +23,7 @@ from hub.wire.commands.params import check_fields, check_param
 from hub.wire.commands.settings import face_edition, from_edition_2, from_edition_3
 from hub.wire.envelope import Request, normalise_uri
 
-_FIELDS = msgspec.json.Decoder(dict[str, Any])
+_FIELDS = json_decoder(dict[str, Any])
 #: Commands of edition 1 that later editions do not have.
 _DROPPED: dict[Edition, tuple[Command[Any, Any], ...]] = {
     1: (),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, HubError, NoSuchPath
 from hub.simulator.device.actions import (
     Action,
@@ -106,7 +107,7 @@ class Responder:
         return (*actions, *_restart(request, answer)) if command == REBOOT else actions
 
     def _loses_answer(self, request: Request) -> bool:
-        pid = msgspec.json.decode(request.param, type=_OfPerson).pid
+        pid = decode_json(request.param, _OfPerson).pid
         return self._state.people.loses_answer(pid)
 
     def _take_initial_parameters(self, request: Request) -> tuple[Action, ...]:
@@ -117,7 +118,7 @@ class Responder:
         try:
             if self._quirks.edition > 1:
                 raise msgspec.ValidationError
-            initial = msgspec.json.decode(request.param, type=_InitialParameters)
+            initial = decode_json(request.param, _InitialParameters)
         except msgspec.MsgspecError:
             return self._send(request, _error_answer(request.uri, NoSuchPath()))
         if not self._quirks.takes_parameters:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hub.decoders import decode_json
 from hub.store.alarms.alarm import (
     Alarm,
     AlarmDetail,
@@ -37,8 +38,8 @@ _rows = TableRows(
     key=("seq",),
     # What cannot be read any more is told: it counts as new and as severe.
     decoders={
-        "dids": lambda text: msgspec.json.decode(as_text(text), type=tuple[str, ...]),
-        "detail": lambda text: msgspec.json.decode(as_text(text), type=AlarmDetail),
+        "dids": lambda text: decode_json(as_text(text), tuple[str, ...]),
+        "detail": lambda text: decode_json(as_text(text), AlarmDetail),
     },
     encoders={"dids": encode_dids, "detail": encode_detail},
 )

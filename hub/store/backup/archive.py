@@ -23,6 +23,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.errors import BackupFault, DamagedBackup
 from hub.reasons import Reason
 from hub.store.backup.files import FlushedFile, read_steps
@@ -342,7 +343,7 @@ def _text_member(tar: TarReader, member: Member | None, name: str) -> bytes:
 
 def _decode_head(data: bytes) -> Head:
     try:
-        version = msgspec.json.decode(data, type=_Format).format
+        version = decode_json(data, _Format).format
     except msgspec.MsgspecError:
         raise DamagedBackup(f"the backup is damaged: its {HEAD} cannot be read") from None
     if version > FORMAT:
@@ -351,7 +352,7 @@ def _decode_head(data: bytes) -> Head:
             f"{FORMAT}): install that version first"
         )
     try:
-        head = msgspec.json.decode(data, type=Head)
+        head = decode_json(data, Head)
     except msgspec.MsgspecError:
         raise DamagedBackup(f"the backup is damaged: its {HEAD} cannot be read") from None
     for pack in head.packs:
@@ -364,7 +365,7 @@ def _decode_unread(data: bytes, packs: Mapping[str, int]) -> tuple[UnreadPack, .
     """Decode what could not be read of `packs`, the sizes of the packs by name."""
     fault = DamagedBackup(f"the backup is damaged: its {UNREAD} cannot be read")
     try:
-        found = msgspec.json.decode(data, type=tuple[UnreadPack, ...])
+        found = decode_json(data, tuple[UnreadPack, ...])
     except msgspec.MsgspecError:
         raise fault from None
     if len({pack.name for pack in found}) < len(found):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from hub.decoders import decode_json
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
 from hub.store.rows import TableRows, as_json
 from hub.store.tables.device_settings import SettingName
@@ -174,9 +175,7 @@ class PendingSettingTable(Table[set[str]]):
 
 def _joined(earlier: PendingSetting, later: PendingSetting) -> PendingSetting:
     """The later setting, with the fields that only the earlier one changes."""
-    fields, changes = (
-        msgspec.json.decode(setting.param, type=dict) for setting in (earlier, later)
-    )
+    fields, changes = (decode_json(setting.param, dict) for setting in (earlier, later))
     return replace(later, param=msgspec.json.encode(merge_changes(fields, changes)).decode())
 
 

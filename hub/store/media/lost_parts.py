@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.store.media.pack_format import StoredImage, first_magic
 
 #: The setting.
@@ -41,7 +42,7 @@ class LostPart(Struct, frozen=True):
 def decode_lost(text: str | None) -> tuple[LostPart, ...]:
     """Decode the setting; of a damaged one nothing is known."""
     try:
-        return msgspec.json.decode(text or "[]", type=tuple[LostPart, ...])
+        return decode_json(text or "[]", tuple[LostPart, ...])
     except (msgspec.MsgspecError, ValueError):
         return ()
 

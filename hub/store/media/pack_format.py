@@ -36,6 +36,7 @@ import msgspec
 import xxhash
 from msgspec import Raw, Struct
 
+from hub.decoders import json_decoder
 from hub.store.disk import Buffer
 from hub.wire.pictures import Picture
 from hub.wire.uploads.records import RecordKind
@@ -149,7 +150,7 @@ class Unreadable(Struct, frozen=True):
 Entry = Group | PictureEntry | RecordEntry | Unreadable
 
 _record_encoder = msgspec.json.Encoder()
-_record_decoder = msgspec.json.Decoder(LoggedRecord)
+_record_decoder = json_decoder(LoggedRecord)
 
 
 def checksum(data: Buffer) -> int:

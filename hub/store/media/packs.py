@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from hub.decoders import json_decoder
 from hub.store.disk import Buffer, Disk
 from hub.store.media.pack_format import PictureEntry, StoredImage, walk
 from hub.store.rows import as_text
@@ -38,7 +39,7 @@ _CACHED_BYTES = 64 * 1024 * 1024
 _DROP_CACHE_BYTES = 8 * 1024 * 1024
 
 _images_encoder = msgspec.json.Encoder()
-_images_decoder = msgspec.json.Decoder(tuple[StoredImage, ...])
+_images_decoder = json_decoder(tuple[StoredImage, ...])
 encode_images = _images_encoder.encode
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
+from hub.decoders import json_decoder
 from hub.store.media.packs import public_images, read_images
 from hub.store.rows import DamagedRows, as_moment, as_text
 from hub.wire.uploads.records import (
@@ -20,7 +20,7 @@ from hub.wire.uploads.records import (
 
 _EMPTY_OBJECT = b"{}"
 #: Checks the syntax of an object without building it.
-_object_decoder = msgspec.json.Decoder(dict[str, Raw])
+_object_decoder = json_decoder(dict[str, Raw])
 
 
 class RecordReader:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.store.sqlite.sql import one
 from hub.store.tables.settings import save_setting
 
@@ -42,7 +43,7 @@ def load_taken_over(connection: sqlite3.Connection) -> TakenOver:
     """Return what earlier runs took over. What is damaged counts as nothing."""
     noted = one(connection, _KNOWN, (_TAKEN_OVER,))
     try:
-        return msgspec.json.decode(noted, type=TakenOver) if isinstance(noted, str) else TakenOver()
+        return decode_json(noted, TakenOver) if isinstance(noted, str) else TakenOver()
     except (msgspec.MsgspecError, UnicodeError):
         return TakenOver()
 

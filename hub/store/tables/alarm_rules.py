@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.decoders import decode_json
 from hub.store.alarms.alarm import Severity
 from hub.store.tables.table import Engine, RowSource, Table
 
@@ -62,7 +63,7 @@ class AlarmRuleTable(Table[tuple[AlarmRule, ...]]):
         rules = []
         for id, text in source.connection.execute(_ALL):
             try:
-                rules.append(msgspec.json.decode(text, type=AlarmRule))
+                rules.append(decode_json(text, AlarmRule))
             except (msgspec.MsgspecError, TypeError, ValueError):
                 source.damaged.note("alarm_rule", id)
         return tuple(rules)

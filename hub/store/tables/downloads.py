@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
+from hub.decoders import decode_json
 from hub.store.rows import TableRows, as_json_text, as_text
 from hub.store.tables.table import Engine, MemoryTable
 from hub.wire.times import Moment
@@ -63,7 +63,7 @@ def joined(spans: Spans, start: int, end: int) -> Spans:
 
 
 def _as_spans(value: object) -> Spans:
-    return msgspec.json.decode(as_text(value), type=Spans)
+    return decode_json(as_text(value), Spans)
 
 
 _rows = TableRows(

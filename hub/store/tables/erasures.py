@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.store.commit.record_rows import indexed_uuid
 from hub.store.rows import TableRows, as_flag, as_text
 from hub.store.sqlite.sql import clamp, one, secure_deletion
@@ -137,7 +138,7 @@ _rows = TableRows(
     Erasure,
     decoders={
         "with_held": as_flag,
-        "report": lambda text: msgspec.json.decode(as_text(text), type=ErasureReport),
+        "report": lambda text: decode_json(as_text(text), ErasureReport),
     },
 )
 _ONE = f"{_rows.select} WHERE id = ?"
@@ -203,7 +204,7 @@ class ErasureTable(Table[None]):
             if erasure is None:
                 continue
             try:
-                whose = msgspec.json.decode(as_text(subject or "{}"), type=Subject)
+                whose = decode_json(as_text(subject or "{}"), Subject)
             except (msgspec.MsgspecError, TypeError):
                 self._damaged.note("erasure", erasure.id)
             else:
@@ -215,7 +216,7 @@ class ErasureTable(Table[None]):
         found = {}
         for text, last_seq in await self._readers.read(lambda c: c.execute(_TOLD).fetchall()):
             try:
-                subject = msgspec.json.decode(as_text(text), type=Subject)
+                subject = decode_json(as_text(text), Subject)
             except (msgspec.MsgspecError, TypeError):
                 continue
             last = last_seq if subject.last_seq is None else subject.last_seq

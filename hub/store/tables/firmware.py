@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, Missing, NoSuchResource
 from hub.store.rows import Size, TableRows, as_text
 from hub.store.sqlite.sql import one
@@ -287,4 +288,4 @@ def _encode(versions: Versions) -> str:
 
 
 def _decode(text: object) -> Versions:
-    return msgspec.json.decode(as_text(text), type=Versions)
+    return decode_json(as_text(text), Versions)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from operator import attrgetter
 
-import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.store.rows import TableRows, as_json_text
 from hub.store.tables.table import MemoryTable
 from hub.wire.times import Moment
@@ -34,7 +34,7 @@ class Review(Struct, frozen=True, kw_only=True):
 def _read_marks(value: object) -> tuple[int, ...]:
     if not isinstance(value, str):
         raise TypeError("a list")
-    return msgspec.json.decode(value, type=tuple[int, ...])[-MAX_MARKS:]
+    return decode_json(value, tuple[int, ...])[-MAX_MARKS:]
 
 
 _rows = TableRows(

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.reasons import Reason, read_reason
 from hub.store.alarms.alarm import Alarm
@@ -130,7 +131,7 @@ class SealedTarget(Struct, frozen=True):
 _rows = TableRows(
     TABLE,
     _Row,
-    decoders={"options": lambda text: msgspec.json.decode(text, type=TargetOptions)},
+    decoders={"options": lambda text: decode_json(text, TargetOptions)},
 )
 _ALL = f"SELECT {_rows.names}, secrets FROM target ORDER BY id"
 _gap_rows = TableRows("target_gap", Gap, key=("target", "log", "first_seq"))
@@ -449,7 +450,7 @@ def _context(id: int) -> str:
 
 
 def _secrets(box: SecretBox, id: int, sealed: bytes) -> TargetSecrets:
-    return msgspec.json.decode(box.open(sealed, _context(id)), type=TargetSecrets)
+    return decode_json(box.open(sealed, _context(id)), TargetSecrets)
 
 
 def _cursor_values(cursor: Cursor) -> tuple[str, int, int, int]:

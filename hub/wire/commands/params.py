@@ -16,6 +16,7 @@ import msgspec
 import pybase64
 from msgspec import Raw, Struct
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter
 from hub.wire import coercion, json_limits
 from hub.wire.commands.dialect import Command
@@ -26,9 +27,9 @@ from hub.wire.pictures import picture_of_text
 P = TypeVar("P", bound=Struct)
 
 _MAX_DEPTH = 4
-_PARAM = msgspec.json.Decoder(dict[str, object])
-_RAWS = msgspec.json.Decoder(dict[str, Raw])
-_VALUE = msgspec.json.Decoder(object)
+_PARAM = json_decoder(dict[str, object])
+_RAWS = json_decoder(dict[str, Raw])
+_VALUE = json_decoder(object)
 _MAX_NAME_LENGTH = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)

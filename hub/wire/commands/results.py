@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct, inspect
 
+from hub.decoders import json_decoder
 from hub.errors import BadParameter, DeviceNonsense, DeviceNoResult
 from hub.wire import json_limits
 from hub.wire.commands.answers import Done
@@ -23,7 +24,7 @@ from hub.wire.pictures import Picture
 
 A = TypeVar("A", bound=Struct)
 
-_LIST = msgspec.json.Decoder(list[Raw])
+_LIST = json_decoder(list[Raw])
 #: These also mean an empty list: some JSON writers cannot tell it from an empty object.
 _EMPTY_LISTS = (b"null", b"{}", b'""')
 #: Other names under which cameras send a list (D12).
@@ -33,7 +34,7 @@ _NOTHING = (b"", b"null", b"{}", b'""', b"[]")
 _NO_VALUES = (b"null", b'""', b"0")
 #: A longer result says something.
 _MAX_NOTHING = 4096
-_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_OBJECT = json_decoder(dict[str, Raw])
 
 
 def decode_answer(command: Command[Any, A], raw: Raw | None) -> A:

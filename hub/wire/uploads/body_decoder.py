@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import json_decoder
 from hub.wire import json_limits
 from hub.wire.coercion import LooseNumber, LooseText
 from hub.wire.extra_fields import ExtraField, FieldReader, tidy_keys
@@ -83,7 +84,7 @@ class BodyDecoder(Generic[B]):
     """
 
     def __init__(self, known: type[B], usual_extra: tuple[str, ...]) -> None:
-        self._known = msgspec.json.Decoder(known)
+        self._known = json_decoder(known)
         self._names = frozenset(known.__struct_fields__)
         #: The fields that are decoded as texts or numbers.
         self._texts = self._names - {"data"}
@@ -96,7 +97,7 @@ class BodyDecoder(Generic[B]):
             bases=(known,),
             forbid_unknown_fields=True,
         )
-        self._exact = msgspec.json.Decoder(exact)
+        self._exact = json_decoder(exact)
 
     def decode(self, body: bytes, max_depth: int) -> tuple[B, list[ExtraField]]:
         """Return the documented fields, and the extra fields undecoded.

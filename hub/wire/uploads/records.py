@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import decode_json
 from hub.reasons import Value, texts
 from hub.wire.code_tables import event_name
 from hub.wire.pictures import Image
@@ -148,7 +149,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 def decode_detail(kind: RecordKind, data: bytes) -> Detail:
     """Decode a detail from the JSON that the store keeps."""
-    detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
+    detail: Detail = decode_json(data, DETAILS[kind])
     return detail
 
 

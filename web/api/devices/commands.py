@@ -22,6 +22,7 @@ from hypercorn.typing import (
 )
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from hub.decoders import json_decoder
 from hub.errors import (
     CannotStoreNow,
     DeviceNonsense,
@@ -154,8 +155,8 @@ _MAY_BE_NUMBERS = re.compile(rb"card|i[dc][^a-z]{0,4}n|phone|mobile|tel|passport
 #: Commands whose rows say whom the device takes a person for.
 _RECOGNISING = (FACE_HISTORY, PERSON_HISTORY, PERSON_SEARCH)
 
-_BODY = msgspec.json.Decoder(_CommandBody)
-_PARAM = msgspec.json.Decoder(object)
+_BODY = json_decoder(_CommandBody)
+_PARAM = json_decoder(object)
 _ENCODER = msgspec.json.Encoder()
 
 

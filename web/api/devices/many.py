@@ -11,6 +11,7 @@ import msgspec
 import trio
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from hub.decoders import convert
 from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.commands.photo_search import SearchSubject
@@ -108,7 +109,7 @@ COMMANDS = Endpoint(
         for uri, body in _BODIES.items()
     }
     | {
-        "change_face": msgspec.convert(
+        "change_face": convert(
             {"uri": SET_FACE.uri, "change": {"reg_threshold": 88}, "groups": [1]},
             _BODIES[SET_FACE.uri],
         )

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.services.commands.many import DeviceOutcome, ManySubject
 from hub.services.people.import_export.imports import RefusedRow
 from hub.store.jobs.jobs import Job, JobItem, JobKind
@@ -121,7 +122,7 @@ def item_rows(job: Job, items: Sequence[JobItem]) -> list[ItemRow]:
 def _decode(text: str, shape: type[T]) -> T | None:
     """The JSON of a job; None if it is damaged, or of an earlier version."""
     try:
-        return msgspec.json.decode(text, type=shape)
+        return decode_json(text, shape)
     except msgspec.MsgspecError:
         return None
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
+from hub.decoders import convert
 from hub.errors import BadParameter
 from hub.services.reports.delivery import DeliverySettings, FileForm
 from hub.services.reports.report import REPORT_KINDS
@@ -71,7 +72,7 @@ async def _entered() -> dict[str, object]:
 async def change() -> Response:
     values = await _entered()
     try:
-        settings = msgspec.convert(values, DeliverySettings)
+        settings = convert(values, DeliverySettings)
     except msgspec.ValidationError:
         return await _page(values, Fault("at", gettext("Enter a time as HH:MM.")))
     if settings.kinds and not (settings.folder or settings.url):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import convert
 from hub.errors import BadParameter
 from hub.services.reports.schedules import MAX_SCHEDULES, Schedule
 from web import language
@@ -79,7 +80,7 @@ def _schedule(row: ScheduleRow, number: int) -> Schedule:
         "grace_minutes": int(row.grace) if re.fullmatch("[0-9]{1,4}", row.grace) else -1,
     }
     try:
-        return msgspec.convert(fields, Schedule)
+        return convert(fields, Schedule)
     except msgspec.ValidationError as error:
         field = re.search(r"\$\.(\w+)", str(error))
         raise BadParameter(

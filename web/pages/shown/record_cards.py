@@ -11,6 +11,7 @@ import xxhash
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from hub.decoders import json_decoder
 from hub.services.records.repeat_groups import RepeatGroup, repeat_key
 from hub.store.people.person_rows import PersonName
 from hub.wire import code_tables
@@ -49,7 +50,7 @@ _MAX_DECODED_BYTES = 16 * 1024
 MAX_EARLIER = 50
 #: Enough of a digest to compare by eye.
 _DIGEST_LENGTH = 16
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_FIELDS = json_decoder(dict[str, Raw])
 
 _IMAGE_NAMES = {
     "face": N_("Face"),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from quart import request
 
+from hub.decoders import convert
 from hub.errors import AlreadyExists, BadParameter, ChangedMeanwhile
 from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.nats.identity import Identity
@@ -168,7 +169,7 @@ class Values(Struct, frozen=True, kw_only=True):
         if not (self.minutes.isascii() and self.minutes.isdecimal() and len(self.minutes) < 6):
             raise BadParameter("1 to 1440 are expected", field="minutes")
         try:
-            return msgspec.convert({**fields, "minutes": int(self.minutes)}, MailOptions)
+            return convert({**fields, "minutes": int(self.minutes)}, MailOptions)
         except msgspec.ValidationError as error:
             wrong = next((one for one in ("sender", "minutes") if one in str(error)), "recipients")
             raise BadParameter("it cannot be used", field=wrong) from error

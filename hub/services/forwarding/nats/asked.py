@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from msgspec import Meta, Struct
 
+from hub.decoders import decode_json
 from hub.services.forwarding.nats.address import CENTRAL_USER
 from hub.services.forwarding.site_state import MAX_ASKED, Asked
 
@@ -71,7 +72,7 @@ def read_asked(data: bytes, hub: str, ca: str) -> tuple[Asked, ...]:
     `ca`: the authority of the centre, as PEM.
     """
     try:
-        value = msgspec.json.decode(data, type=_Signed)
+        value = decode_json(data, _Signed)
         cert = x509.load_pem_x509_certificate(value.cert.encode())
         cert.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
         names = [one.value for one in cert.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
@@ -79,7 +80,7 @@ def read_asked(data: bytes, hub: str, ca: str) -> tuple[Asked, ...]:
         if names != [CENTRAL_USER] or not isinstance(key, ec.EllipticCurvePublicKey):
             return ()
         key.verify(bytes.fromhex(value.signature), value.list.encode(), ec.ECDSA(hashes.SHA256()))
-        found = msgspec.json.decode(value.list, type=AskedList)
+        found = decode_json(value.list, AskedList)
     except (msgspec.MsgspecError, InvalidSignature, ValueError, TypeError, RecursionError):
         return ()
     return found.asked if found.hub == hub else ()

@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
 
+from hub.decoders import decode_json
 from hub.folding import visible
 from hub.reasons import Reason, because
 from hub.services.connect_errors import reason_of
@@ -329,7 +330,7 @@ def _reply(message: Msg) -> NatsReply:
 
 def _ack(reply: NatsReply) -> Ack:
     try:
-        return msgspec.json.decode(reply.data, type=Ack)
+        return decode_json(reply.data, Ack)
     except msgspec.MsgspecError as error:
         raise TryLater("its answer could not be understood") from error
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from hub.decoders import decode_json
 from hub.folding import visible
 from hub.reasons import Reason
 from hub.services.forwarding.nats.connection import ApiError, NatsConnection
@@ -190,7 +191,7 @@ def _config(connection: NatsConnection, name: str, subjects: str, replicas: int)
 async def _ask(connection: NatsConnection, what: str, payload: bytes, type: type[Answer]) -> Answer:
     reply = await connection.request(f"$JS.API.{what}", payload)
     try:
-        return msgspec.json.decode(reply.data, type=type)
+        return decode_json(reply.data, type)
     except msgspec.MsgspecError as error:
         raise TryLater("its answer could not be understood") from error
 

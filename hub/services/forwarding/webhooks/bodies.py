@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from hub.decoders import decode_json
 from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.sender import (
     AlarmItem,
@@ -110,12 +111,12 @@ class WebhookBodies:
 
 def decoded(json: bytes) -> dict[str, Any]:
     """Return the fields of an object, each as it is encoded."""
-    return dict(msgspec.json.decode(json, type=dict[str, Raw]))
+    return dict(decode_json(json, dict[str, Raw]))
 
 
 def without_pictures(alarm: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of an alarm, its record without paths that need a key."""
-    record = msgspec.json.decode(alarm["record"], type=dict[str, Raw] | None)
+    record = decode_json(alarm["record"], dict[str, Raw] | None)
     return {**alarm, "record": None if record is None else {**record, "images": {}}}
 
 

@@ -30,6 +30,7 @@ import trio
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from hub.decoders import json_decoder
 from hub.durable_files import as_secret
 from hub.errors import (
     BadParameter,
@@ -696,7 +697,7 @@ def _append_rows(path: Path, rows: Sequence[PreviewRow]) -> None:
 def _read_rows(
     path: Path, after: int, limit: int, actions: frozenset[Action]
 ) -> tuple[PreviewRow, ...]:
-    decode = msgspec.json.Decoder(PreviewRow).decode
+    decode = json_decoder(PreviewRow).decode
     with path.open("rb") as file:
         lines = islice(file, max(0, after + 1), None)
         found = (row for row in map(decode, lines) if not actions or row.action in actions)

@@ -12,6 +12,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoSuchResource
 from hub.log import limited
 from hub.services.audit import Actor
@@ -256,7 +257,7 @@ class Decisions:
 def _decoded(pid: str, row: str) -> DeviceRow:
     """The device's row; of a damaged one, the pid."""
     try:
-        return msgspec.json.decode(row, type=DeviceRow)
+        return decode_json(row, DeviceRow)
     except (msgspec.MsgspecError, ValueError):
         return DeviceRow(pid=pid)
 

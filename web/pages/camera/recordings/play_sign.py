@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import msgspec
 from msgspec.structs import replace
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter
 from hub.services.commands.recordings import MAX_START_LENGTH, RecordingSubject
 from hub.services.devices.views import DeviceView
@@ -31,7 +32,7 @@ def play_value(subject: RecordingSubject) -> str:
 def read_play_value(did: str, text: str) -> RecordingSubject:
     """Return which recording a play sign is about. Raises BadParameter."""
     try:
-        subject = msgspec.json.decode(text, type=RecordingSubject)
+        subject = decode_json(text, RecordingSubject)
     except msgspec.MsgspecError:
         raise BadParameter("a recording of the list is expected", field="recording") from None
     if valid_day(subject.day) is None:

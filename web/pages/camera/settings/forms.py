@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Raw, Struct
 
+from hub.decoders import decode_json
 from hub.errors import BadParameter
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
@@ -261,7 +261,7 @@ def make_changes(form: SettingForm, values: Mapping[str, str]) -> Raw:
 
 def describe_changes(form: SettingForm, changes: Raw) -> list[str]:
     """What changes, in words: a label and its new value for each field."""
-    sent = dict(_flatten(msgspec.json.decode(changes, type=dict), ""))
+    sent = dict(_flatten(decode_json(changes, dict), ""))
     labels = [label for group in form.groups for label in group.labels if label.name in sent]
     bounds = form.bounds
     return [
