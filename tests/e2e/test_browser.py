@@ -573,20 +573,20 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     browser.wait_until(lambda: bool(browser.driver.execute_script(script)), "no photo of a person")
 
     # The browser refuses invalid values with the hub's own message.
-    browser.click('[href$="/people/add"]')
-    browser.click(".person-form .button-main")
-    message = browser.find('[name="photo"]').get_property("validationMessage")
+    browser.click("details:has(#add) > summary")
+    browser.click("#add .button-main")
+    message = browser.find('#add [name="photo"]').get_property("validationMessage")
     assert message == "Choose a photo."
-    browser.find('[name="photo"]').send_keys(str(photo))
+    browser.find('#add [name="photo"]').send_keys(str(photo))
     for name, value in (("name", "Zoë"), ("pid", "0"), ("age", "34")):
-        browser.fill(name, value)
+        browser.fill(name, value, within="#add")
     for name in ("category", "gender"):
-        Select(browser.find(f'[name="{name}"]')).select_by_value("2")
-    browser.click(".person-form .button-main")
-    message = browser.find('[name="pid"]').get_property("validationMessage")
+        Select(browser.find(f'#add [name="{name}"]')).select_by_value("2")
+    browser.click("#add .button-main")
+    message = browser.find('#add [name="pid"]').get_property("validationMessage")
     assert message == "A whole number from 1 to 18446744073709551615."
-    browser.fill("pid", "4711")
-    browser.click(".person-form .button-main")
+    browser.fill("pid", "4711", within="#add")
+    browser.click("#add .button-main")
     browser.wait_for_text("The person was added to the camera.")
     browser.wait_for_text("Zoë")
     shown = "return (document.querySelector('.person img') ?? {}).naturalWidth"
