@@ -113,16 +113,26 @@ _UNREADABLE = """
 INSERT INTO sitehub.unreadable (stream, stream_seq, subject, headers, payload, reason)
 VALUES (%s, %s, %s, %s, %s, %s)
 """
-# One row for each hub, as it was some seconds ago. Of the log of the hub, the highest seq: what is
-# sent once more is older. Where hubs do not say which log that is, the later record counts. In the
-# order of the names, so that two centres do not wait for each other.
+# With what it has sent, so that a hub which is forgotten later stays so. In the order of the names,
+# so that two centres do not wait for each other.
+_ADD_HUBS = """
+INSERT INTO sitehub.hub (name, partition, seen_at)
+SELECT name, partition, clock_timestamp()
+FROM unnest(%s::text[], %s::smallint[]) AS came (name, partition)
+ORDER BY name
+ON CONFLICT DO NOTHING
+"""
+# How far each hub was some seconds ago, of those that are not forgotten since. Of the log of the
+# hub, the highest seq: what is sent once more is older. Where hubs do not say which log that is,
+# the later record counts. Their rows are locked in the order of the names, as above.
 _NOTE_HUBS = """
 INSERT INTO sitehub.hub AS hub (name, partition, seen_at, log, seq, received_at, record_at)
-SELECT name, partition, noted_at, log, seq, at, CASE WHEN log <> '' THEN noted_at END
+SELECT name, came.partition, noted_at, came.log, came.seq, at,
+    CASE WHEN came.log <> '' THEN noted_at END
 FROM unnest(%s::text[], %s::text[], %s::smallint[], %s::bigint[], %s::timestamptz[], %s::float8[])
-    AS came (name, log, partition, seq, at, ago),
+    AS came (name, log, partition, seq, at, ago) JOIN sitehub.hub AS kept USING (name),
     LATERAL (SELECT clock_timestamp() - make_interval(secs => ago)) AS time (noted_at)
-ORDER BY name
+ORDER BY name FOR UPDATE OF kept
 ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, seen_at = excluded.seen_at,
 (log, seq, received_at, record_at) = (
     SELECT CASE WHEN is_new THEN excluded.log ELSE hub.log END,
@@ -273,6 +283,7 @@ class Database:
         self._store_gaps(gaps)
         self._store_unreadable(unreadable)
         erase(self.connection, kept_erasures(erasures, lineage), self.pictures)
+        self._add_hubs([row.sender for row in rows])
         self._gather([row.sender for row in rows], records)
         note_stored(self.connection, highest((one.stream, one.stream_seq) for one in messages))
         return Counts(
@@ -362,6 +373,11 @@ class Database:
             for one in messages
         ]
         self._execute_many(_UNREADABLE, rows)
+
+    def _add_hubs(self, senders: Iterable[Sender]) -> None:
+        partitions = {one.hub: one.partition for one in senders}
+        if partitions:
+            self.connection.execute(_ADD_HUBS, (list(partitions), list(partitions.values())))
 
     def _gather(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
         """Note here which hubs have sent something, and how far they are."""

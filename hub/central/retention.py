@@ -85,13 +85,14 @@ def prune_pictures(root: Path, keep: timedelta, now: datetime) -> int:
 def forget_hub(connection: Any, hub: str, root: Path | None, *, with_records: bool) -> int:
     """Delete a hub's row, and all that it has sent if wanted; return how many rows.
 
-    Raises psycopg.Error, OSError, StartFault.
+    The row goes last, since a centre that notes how far the hub is waits for it. Raises
+    psycopg.Error, OSError, StartFault.
     """
     if not re.fullmatch(HUB_NAME, hub, re.ASCII):
         raise StartFault(f"there is no hub {hub}")
     with connection.transaction():
         connection.execute("SET LOCAL statement_timeout = 0")
-        count: int = connection.execute("DELETE FROM sitehub.hub WHERE name = %s", (hub,)).rowcount
+        count: int = 0
         for table in _OF_HUB if with_records else ():
             count += connection.execute(
                 f"DELETE FROM sitehub.{table} WHERE hub = %s", (hub,)
@@ -100,6 +101,7 @@ def forget_hub(connection: Any, hub: str, root: Path | None, *, with_records: bo
             count += connection.execute(
                 "DELETE FROM sitehub.unreadable WHERE split_part(subject, '.', 3) = %s", (hub,)
             ).rowcount
+        count += connection.execute("DELETE FROM sitehub.hub WHERE name = %s", (hub,)).rowcount
     if with_records and root is not None:
         with suppress(FileNotFoundError):
             shutil.rmtree(root / hub)

@@ -92,6 +92,19 @@ def test_a_hub_is_forgotten_with_or_without_what_it_sent(address: str, tmp_path:
     database.close()
 
 
+def test_a_hub_that_is_forgotten_before_its_place_is_noted_stays_so(address: str) -> None:
+    names = [f"site-{number}" for number in range(300)]
+    database = open_database(address, None)
+    for seq in (1, 2):
+        database.store([record(seq, name) for name in names])
+    assert forget_hub(database.connection, "site-7", None, with_records=True) == 3
+    assert len(database.hubs()) == 299
+    # Not if it goes on: it is there again with what it sends.
+    database.store([record(3, "site-7")])
+    assert {hub.name for hub in database.hubs()} == {*names}
+    database.close()
+
+
 def test_a_name_that_no_hub_has_deletes_nothing(address: str, tmp_path: Path) -> None:
     database = open_database(address, None)
     (tmp_path / "pictures").mkdir()
