@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -117,16 +117,17 @@ async def _read(url: str, stream: str, login: dict[str, str]) -> list[Stored]:
     client = await _connected(url, login)
     try:
         js = client.jetstream()
-        info = await js.stream_info(stream)
         consumer = ConsumerConfig(ack_policy=AckPolicy.NONE)
         pull = await js.pull_subscribe("", stream=stream, config=consumer)
         found: list[Stored] = []
-        while len(found) < info.state.messages:
-            for message in await pull.fetch(500, timeout=30):
-                seq = message.metadata.sequence.stream
-                found.append(
-                    Stored(seq, message.subject, dict(message.headers or {}), message.data)
-                )
+        # Asked each time: what expires meanwhile never comes.
+        while len(found) < (await js.stream_info(stream)).state.messages:
+            with suppress(TimeoutError):
+                for message in await pull.fetch(500, timeout=1):
+                    seq = message.metadata.sequence.stream
+                    found.append(
+                        Stored(seq, message.subject, dict(message.headers or {}), message.data)
+                    )
         return found
     finally:
         await client.close()
