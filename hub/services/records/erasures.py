@@ -153,9 +153,16 @@ class Erasures:
         """
         if seqs:
             return self.by_hand(seqs)
+        return await self._subject(await self.find_match(number=number, name=name))
+
+    async def find_match(self, *, number: str = "", name: str = "") -> PersonMatch:
+        """Return who is meant: with this number, or with this name and without a number.
+
+        Raises BadParameter, as find(), and NoSuchResource if there are no records.
+        """
         for match in await self.find(name=name, number=number):
             if not (name and match.uuid):
-                return await self._subject(match)
+                return match
         raise NoSuchResource("there are no such records")
 
     async def _subject(self, match: PersonMatch) -> Subject:

@@ -312,6 +312,19 @@ async def test_of_a_day_only_what_was_recorded_around_a_time_is_asked_for(
     assert ("Show the whole day" in viewer.text) == (around != "25:00")
 
 
+@pytest.mark.parametrize(
+    ("around", "marked"), [("09:59", []), ("10:04", ["N100400"]), ("10:05", ["N100500"])]
+)
+async def test_the_recording_of_the_moment_is_marked(
+    viewer: Visitor, camera: SimulatedLink, around: str, marked: list[str]
+) -> None:
+    rows = recordings("2026-10-03", "10:04:00", "10:05:00")
+    camera.outcome = ok_answer(total_file=2, recordlist=rows)
+    await viewer.get(f"/cameras/1/recordings/2026-10-03?around={around}")
+    lines = [line for line in viewer.text.split("<li>") if f"contains {around}" in line]
+    assert [re.findall("N[0-9]+", line)[-1] for line in lines] == marked
+
+
 async def test_a_day_says_where_recordings_are(viewer: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total_file=0, recordlist=[])
     for query, says in (("", "for this day"), ("?around=15:03", "around this time")):

@@ -127,12 +127,13 @@ async def _confirm_page(form: ErasureForm, fault: str = "", held: str = "") -> R
     erasures = auth.services().records.erasures
     subject = await _subject(form)
     preview = await erasures.preview(subject)
+    match = await erasures.find_match(number=form.number) if form.number else None
     return await page(
         "site/erasures_confirm.html",
         status=400 if fault else 200,
         fault=fault,
         form=form,
-        row=_person_row(Erasable(None, subject, preview, erasures.told(subject)), form),
+        row=_person_row(Erasable(match, subject, preview, erasures.told(subject)), form),
         held=held or ("closed" if preview.of_closed.count else "stay"),
         copies=await erasures.copies(),
     )

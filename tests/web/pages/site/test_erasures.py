@@ -42,6 +42,7 @@ async def test_a_person_is_found_looked_at_confirmed_and_erased(
     assert "without a number" in admin.text
     await admin.send("/site/erasures/confirm", number="4711")
     assert "Erase these records permanently?" in admin.text
+    assert "<dt>Person</dt><dd>Zhang Wuji<br>" in admin.text
     assert "North gate" in admin.text
     await admin.send("/site/erasures", number="4711", typed="4712")
     assert admin.response.status_code == 400

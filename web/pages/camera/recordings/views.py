@@ -51,7 +51,7 @@ class RecordingRow(Struct, frozen=True):
 
     `at` and `length` are in minutes of the day, for the timeline; `at` is None if unknown. `kind`:
     why it was made, "" if the camera does not say so. `play`: what the play sign sends, "" if there
-    is none.
+    is none. `holds`: the time that is looked for, if it is in this one.
     """
 
     start: str
@@ -64,6 +64,12 @@ class RecordingRow(Struct, frozen=True):
     kind: str = ""
     is_alarm: bool = False
     play: str = ""
+    holds: str = ""
+
+    def covers(self, time: str) -> bool:
+        """Whether some of this minute of the day was recorded."""
+        minute = _minute_of(time)
+        return self.at is not None and self.at < minute + 1 and self.at + self.length > minute
 
 
 @blueprint.get("", role="viewer")
@@ -114,6 +120,7 @@ async def day(did: int, day: str) -> Response:
 
     def make_row(recording: Recording) -> RecordingRow:
         row = _make_row(recording, at)
+        row = replace(row, holds=around if around and row.covers(around) else "")
         if not (may_play and row.path):
             return row
         subject = RecordingSubject(device.did, row.path, str(at), row.start)
@@ -181,10 +188,14 @@ def _read_around() -> str:
 
 def _minutes_around(time: str) -> tuple[str, str]:
     """A part of the day that has the recording of this time, although it began earlier."""
-    minute = int(time[:2]) * 60 + int(time[3:])
+    minute = _minute_of(time)
     begin = max(minute - _MINUTES_BEFORE, 0)
     end = min(minute + _MINUTES_AFTER, _MINUTES_A_DAY - 1)
     return f"{begin // 60:02}:{begin % 60:02}", f"{end // 60:02}:{end % 60:02}"
+
+
+def _minute_of(time: str) -> int:
+    return int(time[:2]) * 60 + int(time[3:])
 
 
 def _parse_day(text: str) -> date:
