@@ -311,8 +311,10 @@ class Centre:
 
     def _note(self, side: Side, reason: str) -> None:
         """Note why a side does not work, or that it does."""
+        # It begins at zero: Prometheus counts no increase to the first value that it sees.
+        failures = metrics.failures.labels(side)
         if reason and (side != "streams" or reason != self.health.streams):
-            metrics.failures.labels(side).inc()
+            failures.inc()
         if reason != getattr(self.health, side):
             setattr(self.health, side, reason)
             if reason:
