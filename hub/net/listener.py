@@ -73,6 +73,8 @@ class _PortServer:
         self._limits = limits
         self._slots = ConnectionSlots(limits, known, on_cut=self._count_cut)
         self._gauge = metrics.connections.labels(name)
+        # It begins at zero: Prometheus counts no increase to the first value that it sees.
+        metrics.connection_faults.labels(name)
 
     async def accept_from(
         self, listener: trio.abc.Listener[trio.SocketStream], nursery: trio.Nursery

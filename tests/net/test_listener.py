@@ -65,6 +65,14 @@ async def test_a_closed_connection_makes_room_for_another(context: ssl.SSLContex
         assert counted(metrics.connections, "test") == 0
 
 
+async def test_faults_are_counted_from_zero_so_that_an_alert_sees_the_first() -> None:
+    metrics.connection_faults.clear()
+    async with served():
+        of_port = {"port": "test"}
+        name = "sitehub_connection_faults_total"
+        assert metrics.REGISTRY.get_sample_value(name, of_port) == 0
+
+
 async def test_connections_go_on_when_accepting_stops() -> None:
     async with served() as port, await port.connect() as client:
         assert await answers(client)
