@@ -42,11 +42,11 @@ def test_a_target_gets_records_of_some_cameras_and_events(sitehub: Sitehub) -> N
 
 
 def test_what_is_secret_in_an_address_is_not_listed(sitehub: Sitehub) -> None:
-    added = sitehub("target", "add", "webhook", "--url", f"{URL}?token=abc")
+    added = sitehub("target", "add", "webhook", "--url", f"{URL}?token=quiet")
     assert added.status == 0, added.err
     listed = sitehub("target", "list", "--json").out
     assert json.loads(listed)[0]["url"] == f"{URL}?token=***"
-    assert "abc" not in listed
+    assert "quiet" not in listed
 
 
 def test_a_target_of_nats_is_added_with_a_user_and_has_no_secret(sitehub: Sitehub) -> None:

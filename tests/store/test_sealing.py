@@ -35,7 +35,7 @@ async def test_the_database_contains_no_secret_in_plain_text(
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        (device,) = await store.devices.add([NewDevice(sn="SN1", code="Code4711")])
+        (device,) = await store.devices.add([NewDevice(sn="SN1", code="Code-word")])
         secrets = store.devices.secrets(device.did)
         await store.api_keys.add(ApiKey("A1", "vms", False, 0), "integrators-secret")
         assert store.api_keys.secret("A1") == "integrators-secret"
@@ -47,7 +47,7 @@ async def test_the_database_contains_no_secret_in_plain_text(
 
 
 async def test_secrets_do_not_show_in_a_log_line(tmp_path: Path, clock: FrozenClock) -> None:
-    new = NewDevice(sn="SN1", code="Code4711")
+    new = NewDevice(sn="SN1", code="Code-word")
     async with opened(tmp_path / "data", clock) as store:
         await store.devices.add([new])
-        assert "4711" not in f"{new} {store.devices.secrets('1')} {store.devices.all()}"
+        assert "Code-word" not in f"{new} {store.devices.secrets('1')} {store.devices.all()}"
